@@ -1,6 +1,7 @@
 /** The steps of the demonstration. Every step is a run of the real command line, checked, timed and counted. */
+import { execFileSync } from "node:child_process";
 import { createHash, randomBytes } from "node:crypto";
-import { cpSync, existsSync, mkdirSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, statSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { compareFolders } from "../support/compare-folders.ts";
@@ -88,7 +89,8 @@ export class Demonstration {
       throw new DemonstrationFailed(`${this.#foreignFolder} is not a folder: name one that exists`);
     }
     print(`Copying ${this.#foreignFolder}, so that the original stays as it is ...`);
-    cpSync(this.#foreignFolder, this.#source, { recursive: true, preserveTimestamps: true, verbatimSymlinks: true });
+    // cp, because Node's copy loses hard links, extended attributes and nanoseconds.
+    execFileSync("cp", ["-a", "--", `${this.#foreignFolder}/.`, this.#source], { stdio: "inherit" });
   }
 
   #changeSource(): Changes {
