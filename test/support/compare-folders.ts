@@ -4,7 +4,7 @@
  */
 import { createHash } from "node:crypto";
 import { type BigIntStats, closeSync, lstatSync, openSync, readdirSync, readlinkSync, readSync } from "node:fs";
-import { getXattr, listXattrs } from "../../client/platform/system-calls.ts";
+import { systemCalls } from "../../client/platform/system-calls.ts";
 
 export interface FolderComparison {
   readonly entries: number;
@@ -86,8 +86,10 @@ function readTarget(path: Buffer): string {
 }
 
 function describeXattrs(path: Buffer): string {
-  return listXattrs(path)
-    .map((name) => `${name.toString("latin1")}=${getXattr(path, name)?.toString("hex")}`)
+  const calls = systemCalls();
+  return calls
+    .listXattrs(path)
+    .map((name) => `${name.toString("latin1")}=${calls.getXattr(path, name).toString("hex")}`)
     .sort()
     .join(" ");
 }
