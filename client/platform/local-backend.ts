@@ -4,7 +4,7 @@
  */
 import { randomInt } from "node:crypto";
 import { constants } from "node:fs";
-import { lstat, mkdir, type FileHandle as OpenFile, open, readdir, rename, rm, stat, unlink } from "node:fs/promises";
+import { mkdir, type FileHandle as OpenFile, open, readdir, rename, rm, stat, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { CofferError, type ErrorCode } from "../../shared/errors.ts";
 import { describeHandle, type FileHandle, type FileType, fileTypes, isId, pathOf } from "../../shared/format/layout.ts";

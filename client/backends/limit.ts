@@ -1,0 +1,69 @@
+/** Bounds how many operations run at once. Lock files are not counted: refreshing a lock must never wait for uploads. */
+import type { FileHandle, FileType } from "../../shared/format/layout.ts";
+import type { Backend, FileInfo, LoadOptions } from "./backend.ts";
+import { checkHandle, checkRange } from "./ranges.ts";
+import { Semaphore } from "./semaphore.ts";
+
+export class LimitedBackend implements Backend {
+  readonly #inner: Backend;
+  readonly #slots: Semaphore;
+
+  /** As many operations at once as the backend has connections. */
+  constructor(inner: Backend) {
+    this.#inner = inner;
+    this.#slots = new Semaphore(inner.connections);
+  }
+
+  get location(): string {
+    return this.#inner.location;
+  }
+
+  get connections(): number {
+    return this.#inner.connections;
+  }
+
+  get hasAtomicReplace(): boolean {
+    return this.#inner.hasAtomicReplace;
+  }
+
+  create(signal?: AbortSignal): Promise<void> {
+    return this.#slots.run(() => this.#inner.create(signal), signal);
+  }
+
+  list(type: FileType, signal?: AbortSignal): Promise<FileInfo[]> {
+    return this.#run(type, () => this.#inner.list(type, signal), signal);
+  }
+
+  async stat(handle: FileHandle, signal?: AbortSignal): Promise<number> {
+    checkHandle(handle);
+    return this.#run(handle.type, () => this.#inner.stat(handle, signal), signal);
+  }
+
+  async load(handle: FileHandle, options: LoadOptions = {}): Promise<Uint8Array> {
+    checkHandle(handle);
+    checkRange(options.range);
+    return this.#run(handle.type, () => this.#inner.load(handle, options), options.signal);
+  }
+
+  async save(handle: FileHandle, body: Uint8Array, signal?: AbortSignal): Promise<void> {
+    checkHandle(handle);
+    return this.#run(handle.type, () => this.#inner.save(handle, body, signal), signal);
+  }
+
+  async remove(handle: FileHandle, signal?: AbortSignal): Promise<void> {
+    checkHandle(handle);
+    return this.#run(handle.type, () => this.#inner.remove(handle, signal), signal);
+  }
+
+  close(): Promise<void> {
+    return this.#inner.close();
+  }
+
+  #run<Result>(
+    type: FileHandle["type"],
+    work: () => Promise<Result>,
+    signal: AbortSignal | undefined,
+  ): Promise<Result> {
+    return type === "locks" ? work() : this.#slots.run(work, signal);
+  }
+}

@@ -1,0 +1,212 @@
+/**
+ * Repeats what failed for a reason that may pass: a server that restarts, a line that is cut. Pauses double from 1 s to
+ * 60 s, each made up to half longer or shorter by chance, until 15 minutes after the first attempt; at least one more
+ * attempt is always made. Errors that will not pass are thrown at once.
+ */
+import { CofferError, type ErrorCode, hasErrorCode } from "../../shared/errors.ts";
+import { equalBytes } from "../../shared/format/bytes.ts";
+import { describeHandle, type FileHandle, type FileType, pathOf } from "../../shared/format/layout.ts";
+import type { Backend, FileInfo, LoadOptions } from "./backend.ts";
+import { cancellationOf, pause, throwIfCancelled } from "./cancellation.ts";
+
+const firstPauseMs = 1000;
+const longestPauseMs = 60_000;
+const longestServerPauseMs = 5 * 60_000;
+const defaultMaximumMs = 15 * 60_000;
+/** A file that could not be loaded in all that time is not tried again for so long: the next thousand callers fail fast. */
+const circuitOpenMs = 60 * 60_000;
+/** A server that finds other bytes than were sent may have met a bad line; but not more often than this. */
+const mismatchAttempts = 4;
+
+const temporaryCodes: readonly ErrorCode[] = ["unavailable", "request-timeout"];
+
+/** What a retry was about; for the line that users see. */
+export interface RetryReport {
+  /** "failed": another attempt follows after `pauseMs`. "recovered": an attempt succeeded after `attempts` failures. */
+  readonly kind: "failed" | "recovered";
+  /** Such as "save <data/1a2b3c4d5e>". */
+  readonly operation: string;
+  readonly attempts: number;
+  readonly pauseMs: number;
+  readonly error?: CofferError;
+}
+
+export interface RetryOptions {
+  readonly onRetry?: (report: RetryReport) => void;
+  /** No further attempt begins later than this after the first one. */
+  readonly maximumMs?: number;
+  /** The clock, the wait and the chance, for tests. */
+  readonly nowMs?: () => number;
+  readonly pause?: (durationMs: number, signal?: AbortSignal) => Promise<void>;
+  /** A number from 0 to 1. */
+  readonly random?: () => number;
+}
+
+interface Attempts<Result> {
+  readonly operation: string;
+  readonly signal: AbortSignal | undefined;
+  readonly run: (attempt: number) => Promise<Result>;
+}
+
+export class RetryBackend implements Backend {
+  readonly #inner: Backend;
+  readonly #options: Required<RetryOptions>;
+  /** When the loads of a file failed for good, by path. */
+  readonly #brokenSinceMs: Map<string, number> = new Map();
+
+  constructor(inner: Backend, options: RetryOptions = {}) {
+    this.#inner = inner;
+    this.#options = {
+      onRetry: options.onRetry ?? (() => undefined),
+      maximumMs: options.maximumMs ?? defaultMaximumMs,
+      nowMs: options.nowMs ?? (() => performance.now()),
+      pause: options.pause ?? pause,
+      random: options.random ?? Math.random,
+    };
+  }
+
+  get location(): string {
+    return this.#inner.location;
+  }
+
+  get connections(): number {
+    return this.#inner.connections;
+  }
+
+  get hasAtomicReplace(): boolean {
+    return this.#inner.hasAtomicReplace;
+  }
+
+  create(signal?: AbortSignal): Promise<void> {
+    return this.#repeat({ operation: "create", signal, run: () => this.#inner.create(signal) });
+  }
+
+  list(type: FileType, signal?: AbortSignal): Promise<FileInfo[]> {
+    return this.#repeat({ operation: `list <${type}/>`, signal, run: () => this.#inner.list(type, signal) });
+  }
+
+  stat(handle: FileHandle, signal?: AbortSignal): Promise<number> {
+    const operation = `stat ${describeHandle(handle)}`;
+    return this.#repeat({ operation, signal, run: () => this.#inner.stat(handle, signal) });
+  }
+
+  async load(handle: FileHandle, options: LoadOptions = {}): Promise<Uint8Array> {
+    const path = pathOf(handle);
+    this.#checkCircuit(handle, path);
+    const { signal } = options;
+    try {
+      const operation = `load ${describeHandle(handle)}`;
+      return await this.#repeat({ operation, signal, run: () => this.#inner.load(handle, options) });
+    } catch (error) {
+      if (hasErrorCode(error, ...temporaryCodes) && !signal?.aborted)
+        this.#brokenSinceMs.set(path, this.#options.nowMs());
+      throw error;
+    }
+  }
+
+  save(handle: FileHandle, body: Uint8Array, signal?: AbortSignal): Promise<void> {
+    const operation = `save ${describeHandle(handle)}`;
+    return this.#repeat({ operation, signal, run: (attempt) => this.#saveOnce(handle, body, attempt, signal) });
+  }
+
+  remove(handle: FileHandle, signal?: AbortSignal): Promise<void> {
+    const operation = `remove ${describeHandle(handle)}`;
+    return this.#repeat({ operation, signal, run: () => this.#inner.remove(handle, signal) });
+  }
+
+  close(): Promise<void> {
+    return this.#inner.close();
+  }
+
+  /**
+   * The answer to an earlier attempt may be lost although the file is stored. So an attempt after the first looks before it writes: what
+   * is there and equal is success, what is there and different is deleted, unless the backend replaces anyway. A file is never
+   * deleted unseen: another client may have been told that it is stored.
+   */
+  async #saveOnce(
+    handle: FileHandle,
+    body: Uint8Array,
+    attempt: number,
+    signal: AbortSignal | undefined,
+  ): Promise<void> {
+    if (attempt > 1 && !this.#inner.hasAtomicReplace) {
+      const stored = await this.#compareStored(handle, body, signal);
+      if (stored === "equal") return;
+      if (stored === "different") await this.#removeQuietly(handle, signal);
+    }
+    try {
+      await this.#inner.save(handle, body, signal);
+    } catch (error) {
+      // A name says what is in the file, so the same bytes under it are what was wanted. Not so for `config`: whoever
+      // finds one at the first attempt is about to initialize a repository that exists.
+      const mayBeOurs = handle.type !== "config" || attempt > 1;
+      if (!hasErrorCode(error, "already-exists") || !mayBeOurs) throw error;
+      if ((await this.#compareStored(handle, body, signal)) !== "equal") throw error;
+    }
+  }
+
+  async #compareStored(
+    handle: FileHandle,
+    body: Uint8Array,
+    signal: AbortSignal | undefined,
+  ): Promise<"equal" | "different" | "absent"> {
+    try {
+      if ((await this.#inner.stat(handle, signal)) !== body.length) return "different";
+      const stored = await this.#inner.load(handle, signal === undefined ? {} : { signal });
+      return equalBytes(stored, body) ? "equal" : "different";
+    } catch (error) {
+      if (hasErrorCode(error, "not-found")) return "absent";
+      throw error;
+    }
+  }
+
+  async #removeQuietly(handle: FileHandle, signal: AbortSignal | undefined): Promise<void> {
+    try {
+      await this.#inner.remove(handle, signal);
+    } catch (error) {
+      // An append-only server refuses; the next save says what is wrong.
+      if (!hasErrorCode(error, "forbidden")) throw error;
+    }
+  }
+
+  #checkCircuit(handle: FileHandle, path: string): void {
+    const brokenSinceMs = this.#brokenSinceMs.get(path);
+    if (brokenSinceMs === undefined) return;
+    if (this.#options.nowMs() - brokenSinceMs < circuitOpenMs) {
+      const message = `${describeHandle(handle)}: loading failed for a long time before and is not tried again now`;
+      throw new CofferError("unavailable", message);
+    }
+    this.#brokenSinceMs.delete(path);
+  }
+
+  async #repeat<Result>({ operation, signal, run }: Attempts<Result>): Promise<Result> {
+    const { nowMs, onRetry, maximumMs } = this.#options;
+    const startMs = nowMs();
+    for (let attempt = 1; ; attempt += 1) {
+      throwIfCancelled(signal);
+      try {
+        const result = await run(attempt);
+        if (attempt > 1) onRetry({ kind: "recovered", operation, attempts: attempt - 1, pauseMs: 0 });
+        return result;
+      } catch (error) {
+        if (signal?.aborted) throw cancellationOf(signal);
+        if (!mayPass(error, attempt)) throw error;
+        const pauseMs = this.#pauseAfter(attempt, error);
+        if (attempt > 1 && nowMs() + pauseMs - startMs > maximumMs) throw error;
+        onRetry({ kind: "failed", operation, attempts: attempt, pauseMs, error });
+        await this.#options.pause(pauseMs, signal);
+      }
+    }
+  }
+
+  #pauseAfter(attempt: number, error: CofferError): number {
+    const doubledMs = Math.min(firstPauseMs * 2 ** (attempt - 1), longestPauseMs);
+    const jitteredMs = doubledMs * (0.5 + this.#options.random());
+    const wanted = error.data["retryAfterMs"];
+    return typeof wanted === "number" ? Math.max(jitteredMs, Math.min(wanted, longestServerPauseMs)) : jitteredMs;
+  }
+}
+
+function mayPass(error: unknown, attempt: number): error is CofferError {
+  return hasErrorCode(error, ...temporaryCodes) || (hasErrorCode(error, "hash-mismatch") && attempt < mismatchAttempts);
+}
