@@ -9,9 +9,9 @@ const mebibyte = 1024 * 1024;
 /** The bytes whose fingerprint decides about a cut. */
 export const chunkWindowBytes = 64;
 /** The shortest chunk, except a file's last. */
-export const minChunkBytes = 512 * 1024;
+export const minChunkBytes: number = 512 * 1024;
 /** The longest chunk. */
-export const maxChunkBytes = 8 * mebibyte;
+export const maxChunkBytes: number = 8 * mebibyte;
 /** The mean distance of cuts beyond the minimum: a cut needs 20 zero bits. */
 export const averageChunkBytes: number = mebibyte;
 
