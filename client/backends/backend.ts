@@ -9,9 +9,10 @@ export interface FileInfo {
   readonly sizeBytes: number;
 }
 
-/** A part of a file. Without `lengthBytes`: to the end. */
+/** A part of a file, not empty. Without `lengthBytes`: to the end. */
 export interface ByteRange {
   readonly offsetBytes: number;
+  /** At least 1. */
   readonly lengthBytes?: number;
 }
 
@@ -60,6 +61,12 @@ export interface Backend {
 
   /** Deletes a file; an absent one is no error. Idempotent. */
   remove(handle: FileHandle, signal?: AbortSignal): Promise<void>;
+
+  /**
+   * Drops a cached copy that turned out to be damaged, so that the next load asks the storage itself. True if there was one; true
+   * at most once per file, so that whoever loads again because of it cannot go round for ever. Absent where nothing is cached.
+   */
+  dropCached?(handle: FileHandle): Promise<boolean>;
 
   /** Ends all connections after running operations have settled. Nothing may be called afterwards. */
   close(): Promise<void>;

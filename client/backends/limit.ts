@@ -3,60 +3,44 @@ import type { FileHandle, FileType } from "../../shared/format/layout.ts";
 import type { Backend, FileInfo, LoadOptions } from "./backend.ts";
 import { checkHandle, checkRange } from "./ranges.ts";
 import { Semaphore } from "./semaphore.ts";
+import { BackendWrapper } from "./wrapper.ts";
 
-export class LimitedBackend implements Backend {
-  readonly #inner: Backend;
+export class LimitedBackend extends BackendWrapper {
   readonly #slots: Semaphore;
 
   /** As many operations at once as the backend has connections. */
   constructor(inner: Backend) {
-    this.#inner = inner;
+    super(inner);
     this.#slots = new Semaphore(inner.connections);
   }
 
-  get location(): string {
-    return this.#inner.location;
+  override create(signal?: AbortSignal): Promise<void> {
+    return this.#slots.run(() => this.inner.create(signal), signal);
   }
 
-  get connections(): number {
-    return this.#inner.connections;
+  override list(type: FileType, signal?: AbortSignal): Promise<FileInfo[]> {
+    return this.#run(type, () => this.inner.list(type, signal), signal);
   }
 
-  get hasAtomicReplace(): boolean {
-    return this.#inner.hasAtomicReplace;
-  }
-
-  create(signal?: AbortSignal): Promise<void> {
-    return this.#slots.run(() => this.#inner.create(signal), signal);
-  }
-
-  list(type: FileType, signal?: AbortSignal): Promise<FileInfo[]> {
-    return this.#run(type, () => this.#inner.list(type, signal), signal);
-  }
-
-  async stat(handle: FileHandle, signal?: AbortSignal): Promise<number> {
+  override async stat(handle: FileHandle, signal?: AbortSignal): Promise<number> {
     checkHandle(handle);
-    return this.#run(handle.type, () => this.#inner.stat(handle, signal), signal);
+    return this.#run(handle.type, () => this.inner.stat(handle, signal), signal);
   }
 
-  async load(handle: FileHandle, options: LoadOptions = {}): Promise<Uint8Array> {
+  override async load(handle: FileHandle, options: LoadOptions = {}): Promise<Uint8Array> {
     checkHandle(handle);
     checkRange(options.range);
-    return this.#run(handle.type, () => this.#inner.load(handle, options), options.signal);
+    return this.#run(handle.type, () => this.inner.load(handle, options), options.signal);
   }
 
-  async save(handle: FileHandle, body: Uint8Array, signal?: AbortSignal): Promise<void> {
+  override async save(handle: FileHandle, body: Uint8Array, signal?: AbortSignal): Promise<void> {
     checkHandle(handle);
-    return this.#run(handle.type, () => this.#inner.save(handle, body, signal), signal);
+    return this.#run(handle.type, () => this.inner.save(handle, body, signal), signal);
   }
 
-  async remove(handle: FileHandle, signal?: AbortSignal): Promise<void> {
+  override async remove(handle: FileHandle, signal?: AbortSignal): Promise<void> {
     checkHandle(handle);
-    return this.#run(handle.type, () => this.#inner.remove(handle, signal), signal);
-  }
-
-  close(): Promise<void> {
-    return this.#inner.close();
+    return this.#run(handle.type, () => this.inner.remove(handle, signal), signal);
   }
 
   #run<Result>(

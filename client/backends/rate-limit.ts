@@ -1,7 +1,8 @@
 /** `--limit-upload` and `--limit-download`: bytes per second, shared by all operations under way. */
-import type { FileHandle, FileType } from "../../shared/format/layout.ts";
-import type { Backend, FileInfo, LoadOptions } from "./backend.ts";
+import type { FileHandle } from "../../shared/format/layout.ts";
+import type { Backend, LoadOptions } from "./backend.ts";
 import { pause } from "./cancellation.ts";
+import { BackendWrapper } from "./wrapper.ts";
 
 /** A quarter of a second of traffic: short enough to be smooth, long enough not to be work. */
 const pieceSeconds = 0.25;
@@ -37,58 +38,25 @@ export class RateLimiter {
  * Limits a backend that has no transport to be limited, such as a local folder on a network drive. (The REST backend's limit
  * is in its transport, where single packets can be held back.) A file waits for its whole length, then moves at once.
  */
-export class RateLimitedBackend implements Backend {
-  readonly #inner: Backend;
+export class RateLimitedBackend extends BackendWrapper {
   readonly #upload: RateLimiter | undefined;
   readonly #download: RateLimiter | undefined;
 
   constructor(inner: Backend, limits: { readonly upload?: RateLimiter; readonly download?: RateLimiter }) {
-    this.#inner = inner;
+    super(inner);
     this.#upload = limits.upload;
     this.#download = limits.download;
   }
 
-  get location(): string {
-    return this.#inner.location;
-  }
-
-  get connections(): number {
-    return this.#inner.connections;
-  }
-
-  get hasAtomicReplace(): boolean {
-    return this.#inner.hasAtomicReplace;
-  }
-
-  create(signal?: AbortSignal): Promise<void> {
-    return this.#inner.create(signal);
-  }
-
-  list(type: FileType, signal?: AbortSignal): Promise<FileInfo[]> {
-    return this.#inner.list(type, signal);
-  }
-
-  stat(handle: FileHandle, signal?: AbortSignal): Promise<number> {
-    return this.#inner.stat(handle, signal);
-  }
-
-  async load(handle: FileHandle, options: LoadOptions = {}): Promise<Uint8Array> {
-    const bytes = await this.#inner.load(handle, options);
+  override async load(handle: FileHandle, options: LoadOptions = {}): Promise<Uint8Array> {
+    const bytes = await this.inner.load(handle, options);
     await wait(this.#download, bytes.length, options.signal);
     return bytes;
   }
 
-  async save(handle: FileHandle, body: Uint8Array, signal?: AbortSignal): Promise<void> {
+  override async save(handle: FileHandle, body: Uint8Array, signal?: AbortSignal): Promise<void> {
     await wait(this.#upload, body.length, signal);
-    await this.#inner.save(handle, body, signal);
-  }
-
-  remove(handle: FileHandle, signal?: AbortSignal): Promise<void> {
-    return this.#inner.remove(handle, signal);
-  }
-
-  close(): Promise<void> {
-    return this.#inner.close();
+    await this.inner.save(handle, body, signal);
   }
 }
 

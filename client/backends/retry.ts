@@ -8,6 +8,7 @@ import { equalBytes } from "../../shared/format/bytes.ts";
 import { describeHandle, type FileHandle, type FileType, pathOf } from "../../shared/format/layout.ts";
 import type { Backend, FileInfo, LoadOptions } from "./backend.ts";
 import { cancellationOf, pause, throwIfCancelled } from "./cancellation.ts";
+import { BackendWrapper } from "./wrapper.ts";
 
 const firstPauseMs = 1000;
 const longestPauseMs = 60_000;
@@ -48,14 +49,13 @@ interface Attempts<Result> {
   readonly run: (attempt: number) => Promise<Result>;
 }
 
-export class RetryBackend implements Backend {
-  readonly #inner: Backend;
+export class RetryBackend extends BackendWrapper {
   readonly #options: Required<RetryOptions>;
   /** When the loads of a file failed for good, by path. */
   readonly #brokenSinceMs: Map<string, number> = new Map();
 
   constructor(inner: Backend, options: RetryOptions = {}) {
-    this.#inner = inner;
+    super(inner);
     this.#options = {
       onRetry: options.onRetry ?? (() => undefined),
       maximumMs: options.maximumMs ?? defaultMaximumMs,
@@ -65,38 +65,26 @@ export class RetryBackend implements Backend {
     };
   }
 
-  get location(): string {
-    return this.#inner.location;
+  override create(signal?: AbortSignal): Promise<void> {
+    return this.#repeat({ operation: "create", signal, run: () => this.inner.create(signal) });
   }
 
-  get connections(): number {
-    return this.#inner.connections;
+  override list(type: FileType, signal?: AbortSignal): Promise<FileInfo[]> {
+    return this.#repeat({ operation: `list <${type}/>`, signal, run: () => this.inner.list(type, signal) });
   }
 
-  get hasAtomicReplace(): boolean {
-    return this.#inner.hasAtomicReplace;
-  }
-
-  create(signal?: AbortSignal): Promise<void> {
-    return this.#repeat({ operation: "create", signal, run: () => this.#inner.create(signal) });
-  }
-
-  list(type: FileType, signal?: AbortSignal): Promise<FileInfo[]> {
-    return this.#repeat({ operation: `list <${type}/>`, signal, run: () => this.#inner.list(type, signal) });
-  }
-
-  stat(handle: FileHandle, signal?: AbortSignal): Promise<number> {
+  override stat(handle: FileHandle, signal?: AbortSignal): Promise<number> {
     const operation = `stat ${describeHandle(handle)}`;
-    return this.#repeat({ operation, signal, run: () => this.#inner.stat(handle, signal) });
+    return this.#repeat({ operation, signal, run: () => this.inner.stat(handle, signal) });
   }
 
-  async load(handle: FileHandle, options: LoadOptions = {}): Promise<Uint8Array> {
+  override async load(handle: FileHandle, options: LoadOptions = {}): Promise<Uint8Array> {
     const path = pathOf(handle);
     this.#checkCircuit(handle, path);
     const { signal } = options;
     try {
       const operation = `load ${describeHandle(handle)}`;
-      return await this.#repeat({ operation, signal, run: () => this.#inner.load(handle, options) });
+      return await this.#repeat({ operation, signal, run: () => this.inner.load(handle, options) });
     } catch (error) {
       if (hasErrorCode(error, ...temporaryCodes) && !signal?.aborted)
         this.#brokenSinceMs.set(path, this.#options.nowMs());
@@ -104,18 +92,14 @@ export class RetryBackend implements Backend {
     }
   }
 
-  save(handle: FileHandle, body: Uint8Array, signal?: AbortSignal): Promise<void> {
+  override save(handle: FileHandle, body: Uint8Array, signal?: AbortSignal): Promise<void> {
     const operation = `save ${describeHandle(handle)}`;
     return this.#repeat({ operation, signal, run: (attempt) => this.#saveOnce(handle, body, attempt, signal) });
   }
 
-  remove(handle: FileHandle, signal?: AbortSignal): Promise<void> {
+  override remove(handle: FileHandle, signal?: AbortSignal): Promise<void> {
     const operation = `remove ${describeHandle(handle)}`;
-    return this.#repeat({ operation, signal, run: () => this.#inner.remove(handle, signal) });
-  }
-
-  close(): Promise<void> {
-    return this.#inner.close();
+    return this.#repeat({ operation, signal, run: () => this.inner.remove(handle, signal) });
   }
 
   /**
@@ -129,13 +113,13 @@ export class RetryBackend implements Backend {
     attempt: number,
     signal: AbortSignal | undefined,
   ): Promise<void> {
-    if (attempt > 1 && !this.#inner.hasAtomicReplace) {
+    if (attempt > 1 && !this.inner.hasAtomicReplace) {
       const stored = await this.#compareStored(handle, body, signal);
       if (stored === "equal") return;
       if (stored === "different") await this.#removeQuietly(handle, signal);
     }
     try {
-      await this.#inner.save(handle, body, signal);
+      await this.inner.save(handle, body, signal);
     } catch (error) {
       // A name says what is in the file, so the same bytes under it are what was wanted. Not so for `config`: whoever
       // finds one at the first attempt is about to initialize a repository that exists.
@@ -151,8 +135,8 @@ export class RetryBackend implements Backend {
     signal: AbortSignal | undefined,
   ): Promise<"equal" | "different" | "absent"> {
     try {
-      if ((await this.#inner.stat(handle, signal)) !== body.length) return "different";
-      const stored = await this.#inner.load(handle, signal === undefined ? {} : { signal });
+      if ((await this.inner.stat(handle, signal)) !== body.length) return "different";
+      const stored = await this.inner.load(handle, signal === undefined ? {} : { signal });
       return equalBytes(stored, body) ? "equal" : "different";
     } catch (error) {
       if (hasErrorCode(error, "not-found")) return "absent";
@@ -162,7 +146,7 @@ export class RetryBackend implements Backend {
 
   async #removeQuietly(handle: FileHandle, signal: AbortSignal | undefined): Promise<void> {
     try {
-      await this.#inner.remove(handle, signal);
+      await this.inner.remove(handle, signal);
     } catch (error) {
       // An append-only server refuses; the next save says what is wrong.
       if (!hasErrorCode(error, "forbidden")) throw error;

@@ -1,24 +1,28 @@
 /** From a location to a ready backend: the adapter, and around it the wrappers in the one right order. */
 import type { Backend } from "../backends/backend.ts";
+import { type ExtendedOptions, optionsOfNamespace } from "../backends/extended-options.ts";
 import { LimitedBackend } from "../backends/limit.ts";
 import { parseLocation, type RestLocation, stripPassword } from "../backends/location.ts";
 import { RateLimitedBackend, RateLimiter } from "../backends/rate-limit.ts";
 import { RetryBackend, type RetryReport } from "../backends/retry.ts";
+import { BackendWrapper } from "../backends/wrapper.ts";
+import type { TlsFiles } from "./tls-files.ts";
 import type { TlsOptions } from "./undici-transport.ts";
 
 const defaultRestConnections = 5;
 const defaultLocalConnections = 2;
 
-export interface BackendOptions {
-  /** `-o rest.connections=N` or `-o local.connections=N`. */
+export interface BackendOptions extends TlsFiles {
+  /** How many operations run at once; `rest.connections` and `local.connections` of the extended options are the same thing. */
   readonly connections?: number;
+  /** `-o KEY=VALUE`; keys of other backends are ignored. */
+  readonly extendedOptions?: ExtendedOptions;
   /** Used when the URL has neither user nor password. */
   readonly restUsername?: string;
   readonly restPassword?: string;
   readonly userAgent?: string;
-  readonly tls?: TlsOptions;
   readonly stuckRequestTimeoutMs?: number;
-  /** KiB per second. */
+  /** KiB per second; 0 is no limit. */
   readonly limitUploadKiBps?: number;
   readonly limitDownloadKiBps?: number;
   /** How long failed operations are repeated; 15 minutes unless said otherwise. */
@@ -26,59 +30,77 @@ export interface BackendOptions {
   readonly onRetry?: (report: RetryReport) => void;
 }
 
-/** A backend, and how many connections it has opened so far: 0 for a local folder. */
-export interface OpenedBackend extends Backend {
-  readonly openedConnections: number;
-}
-
-/**
- * Opens nothing yet but what a local folder needs: a server is asked when it is first used. Throws `usage` for a location that
- * makes no sense.
- */
-export async function openBackend(location: string, options: BackendOptions = {}): Promise<OpenedBackend> {
-  const place = parseLocation(location);
-  const { adapter, countConnections } =
-    place.kind === "rest" ? await openRest(place, location, options) : await openLocal(place.path, options);
-  // A slot is taken for each attempt, not for the pauses between them: a failing file does not block the others.
-  const limited = new LimitedBackend(adapter);
-  const retried = new RetryBackend(limited, {
-    ...(options.onRetry === undefined ? {} : { onRetry: options.onRetry }),
-    ...(options.retryMaximumMs === undefined ? {} : { maximumMs: options.retryMaximumMs }),
-  });
-  return Object.defineProperty(retried, "openedConnections", { get: countConnections }) as unknown as OpenedBackend;
-}
-
 interface OpenedAdapter {
   readonly adapter: Backend;
   readonly countConnections: () => number;
 }
 
-async function openRest(place: RestLocation, location: string, options: BackendOptions): Promise<OpenedAdapter> {
-  const { RestBackend } = await import("../backends/rest.ts");
-  const { UndiciTransport } = await import("./undici-transport.ts");
-  const connections = options.connections ?? defaultRestConnections;
-  const limits = limitersOf(options);
+/** A backend with all its wrappers, and how many connections it has opened. */
+export class OpenedBackend extends BackendWrapper {
+  readonly #countConnections: () => number;
+
+  constructor(backend: Backend, countConnections: () => number) {
+    super(backend);
+    this.#countConnections = countConnections;
+  }
+
+  /** Connections opened to the server so far; 0 for a local folder. */
+  get openedConnections(): number {
+    return this.#countConnections();
+  }
+}
+
+/**
+ * Connects to nothing yet: a server is asked when it is first used. Throws `usage` for a location or options that make no
+ * sense.
+ */
+export async function openBackend(location: string, options: BackendOptions = {}): Promise<OpenedBackend> {
+  const place = parseLocation(location);
+  const { connections } = optionsOfNamespace(options.extendedOptions ?? new Map(), place.kind);
+  const wanted = connections ?? options.connections;
+  const { adapter, countConnections } =
+    place.kind === "rest"
+      ? await openRest(place, stripPassword(location), wanted ?? defaultRestConnections, options)
+      : await openLocal(place.path, wanted ?? defaultLocalConnections, options);
+  // A slot is taken for each attempt, not for the pauses between them: a failing file does not block the others.
+  const retried = new RetryBackend(new LimitedBackend(adapter), {
+    ...(options.onRetry === undefined ? {} : { onRetry: options.onRetry }),
+    ...(options.retryMaximumMs === undefined ? {} : { maximumMs: options.retryMaximumMs }),
+  });
+  return new OpenedBackend(retried, countConnections);
+}
+
+async function openRest(
+  place: RestLocation,
+  location: string,
+  connections: number,
+  options: BackendOptions,
+): Promise<OpenedAdapter> {
+  const [{ RestBackend }, { UndiciTransport }] = await Promise.all([
+    import("../backends/rest.ts"),
+    import("./undici-transport.ts"),
+  ]);
   const transport = new UndiciTransport({
     origin: place.origin,
     connections,
     ...(place.socketPath === undefined ? {} : { socketPath: place.socketPath }),
-    ...(options.tls === undefined ? {} : { tls: options.tls }),
+    ...(place.origin.startsWith("https:") ? { tls: await tlsOptionsOf(options) } : {}),
     ...(options.stuckRequestTimeoutMs === undefined ? {} : { stuckRequestTimeoutMs: options.stuckRequestTimeoutMs }),
-    ...limits,
+    ...limitersOf(options),
   });
-  const adapter = new RestBackend({
-    transport,
-    location: stripPassword(location),
-    basePath: place.basePath,
-    headers: headersOf(place, options),
-    connections,
-  });
+  const headers = headersOf(place, options);
+  const adapter = new RestBackend({ transport, location, basePath: place.basePath, headers, connections });
   return { adapter, countConnections: () => transport.openedConnections };
 }
 
-async function openLocal(path: string, options: BackendOptions): Promise<OpenedAdapter> {
+async function tlsOptionsOf(options: BackendOptions): Promise<TlsOptions> {
+  const { readTlsOptions } = await import("./tls-files.ts");
+  return readTlsOptions(options);
+}
+
+async function openLocal(path: string, connections: number, options: BackendOptions): Promise<OpenedAdapter> {
   const { LocalBackend } = await import("./local-backend.ts");
-  const local = await LocalBackend.open(path, { connections: options.connections ?? defaultLocalConnections });
+  const local = await LocalBackend.open(path, { connections });
   const limits = limitersOf(options);
   const adapter = limits.upload || limits.download ? new RateLimitedBackend(local, limits) : local;
   return { adapter, countConnections: () => 0 };
