@@ -3,7 +3,7 @@
  * packs and blobs means nothing, and unknown keys (`supersedes` of old versions among them) are ignored.
  */
 import { CofferError } from "../errors.ts";
-import { toHex, utf8Encode } from "./bytes.ts";
+import { toHex } from "./bytes.ts";
 import { endOfObject, JsonCursor, JsonWords, unknownWord } from "./json-cursor.ts";
 import type { Id } from "./layout.ts";
 import type { BlobType, PackEntry } from "./pack.ts";
@@ -32,6 +32,7 @@ export type IndexBlobVisitor = (
 const idBytes = 32;
 const maxUint32 = 0xffff_ffff;
 const what = "index";
+const encoder = new TextEncoder();
 
 /** The JSON text, with the newline that restic ends it with; it still has to be packed by `encodeDocument`. */
 export function encodeIndex(packs: Iterable<IndexPack>): Uint8Array {
@@ -40,7 +41,7 @@ export function encodeIndex(packs: Iterable<IndexPack>): Uint8Array {
     const blobs = pack.blobs.map(encodeBlob);
     texts.push(`{"id":"${pack.id}","blobs":[${blobs.join(",")}]}`);
   }
-  return utf8Encode(`{"packs":[${texts.join(",")}]}\n`);
+  return encoder.encode(`{"packs":[${texts.join(",")}]}\n`);
 }
 
 function encodeBlob(blob: PackEntry): string {

@@ -59,7 +59,13 @@ export function formatLong(text: string, abbreviation?: string): string {
   return `${formatDate(local)} ${formatClock(local.secondOfDay)}${formatFraction(nanoseconds)} ${offset} ${name}`;
 }
 
-const timeForm = /^(\d{4})-(\d\d)-(\d\d)T(\d\d):(\d\d):(\d\d)(?:[.,](\d+))?(?:Z|([+-])(\d\d):(\d\d))$/;
+const timeForm =
+  /^(\d{4})-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):([0-5]\d):([0-5]\d)(?:[.,](\d+))?(?:Z|([+-])([01]\d|2[0-3]):([0-5]\d))$/;
+
+/** True for text of the form that `parseTime` takes; a day that its month does not have is not found out. */
+export function isTimeText(text: string): boolean {
+  return timeForm.test(text);
+}
 
 /**
  * The instant of RFC 3339 text, and the offset that it was written with. Digits beyond nanoseconds are dropped. Throws
