@@ -7,7 +7,8 @@ import { hasErrorCode } from "../../shared/errors.ts";
 import type { FileHandle, FileType, Id } from "../../shared/format/layout.ts";
 import { pathOf } from "../../shared/format/layout.ts";
 import type { Backend, FileInfo, LoadOptions } from "./backend.ts";
-import { copyOfPart } from "./ranges.ts";
+import { throwIfCancelled } from "./cancellation.ts";
+import { checkHandle, checkRange, copyOfPart } from "./ranges.ts";
 import { BackendWrapper } from "./wrapper.ts";
 
 /** The kinds of files that a cache may hold. */
@@ -68,6 +69,9 @@ export class CachedBackend extends BackendWrapper {
   }
 
   override async load(handle: FileHandle, options: LoadOptions = {}): Promise<Uint8Array> {
+    checkHandle(handle);
+    checkRange(options.range);
+    throwIfCancelled(options.signal);
     const file = cachedFileOf(handle);
     if (file === undefined) return this.inner.load(handle, options);
     const held = await this.#loadHeld(handle, file, options);

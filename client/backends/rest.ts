@@ -3,15 +3,15 @@
  * HttpTransport, so also in a browser. Knows nothing of retries, limits and caches: those are wrappers.
  */
 import { CofferError, hasErrorCode } from "../../shared/errors.ts";
-import { utf8Decode } from "../../shared/format/bytes.ts";
-import { describeHandle, type FileHandle, type FileType, isId } from "../../shared/format/layout.ts";
+import { describeHandle, type FileHandle, type FileType } from "../../shared/format/layout.ts";
+import { type ListedFile, parseList } from "../../shared/rest/lists.ts";
+import { listMediaTypes, listVersionOf, objectMediaType } from "../../shared/rest/media-types.ts";
 import type { Backend, ByteRange, FileInfo, LoadOptions } from "./backend.ts";
 import { throwIfCancelled } from "./cancellation.ts";
 import { checkHandle, checkRange, lengthInFile, memoryFor, notFound, outOfRange } from "./ranges.ts";
 import { errorOfStatus } from "./rest-status.ts";
 import type { HttpRequest, HttpResponse, HttpTransport, Lane } from "./transport.ts";
 
-const mediaTypeV2 = "application/vnd.x.restic.rest.v2";
 /** Longer than any file that the format makes, and than the list of ten million packs. */
 const limitBytes = 1024 * 1024 * 1024;
 
@@ -50,7 +50,7 @@ export class RestBackend implements Backend {
     this.connections = options.connections;
     this.#transport = options.transport;
     this.#basePath = options.basePath;
-    this.#headers = { ...options.headers, accept: mediaTypeV2 };
+    this.#headers = { ...options.headers, accept: listMediaTypes[2] };
   }
 
   async create(signal?: AbortSignal): Promise<void> {
@@ -73,11 +73,8 @@ export class RestBackend implements Backend {
       throw new CofferError("unavailable", `list of ${type}: the server answers 404 although it could list the folder`);
     }
     if (response.status !== 200) throw errorOfStatus(response, `list of ${type}`);
-    const entries = parseList(response, type);
-    const sizes = entries.some((entry) => entry.sizeBytes === undefined)
-      ? await this.#sizesOf(type, entries, signal)
-      : entries;
-    return sizes.filter((entry): entry is FileInfo => entry.sizeBytes !== undefined);
+    const files = filesOf(response, type);
+    return files.every(hasSize) ? files : this.#sizesOf(type, files, signal);
   }
 
   async stat(handle: FileHandle, signal?: AbortSignal): Promise<number> {
@@ -119,7 +116,7 @@ export class RestBackend implements Backend {
       method: "POST",
       path: pathOf(handle),
       lane: laneOf(handle.type),
-      headers: { "content-type": "application/octet-stream" },
+      headers: { "content-type": objectMediaType },
       body,
       signal,
     });
@@ -165,13 +162,13 @@ export class RestBackend implements Backend {
   }
 
   /** Protocol v1 lists names only: one HEAD each, as many at a time as there are connections. */
-  async #sizesOf(type: FileType, entries: readonly ListEntry[], signal: AbortSignal | undefined): Promise<ListEntry[]> {
-    const sizes: ListEntry[] = [];
-    const queue = entries.values();
+  async #sizesOf(type: FileType, files: readonly ListedFile[], signal: AbortSignal | undefined): Promise<FileInfo[]> {
+    const found: FileInfo[] = [];
+    const queue = files.values();
     const worker = async (): Promise<void> => {
       for (const { id } of queue) {
         try {
-          sizes.push({ id, sizeBytes: await this.stat({ type, id }, signal) });
+          found.push({ id, sizeBytes: await this.stat({ type, id }, signal) });
         } catch (error) {
           // Deleted since the list was made.
           if (!hasErrorCode(error, "not-found")) throw error;
@@ -179,7 +176,7 @@ export class RestBackend implements Backend {
       }
     };
     await Promise.all(Array.from({ length: this.connections }, worker));
-    return sizes;
+    return found;
   }
 }
 
@@ -233,34 +230,20 @@ function checkPart(response: HttpResponse, handle: FileHandle, range: ByteRange)
   if (isWrongStart || isWrongLength) throw outOfRange(handle, range);
 }
 
-interface ListEntry {
-  readonly id: string;
-  readonly sizeBytes?: number;
-}
-
-/** Entries whose names are ids, each once. A body that is no list is `unavailable`: it was cut, or is some proxy's page. */
-function parseList(response: HttpResponse, type: FileType): ListEntry[] {
-  const found = new Map<string, ListEntry>();
-  for (const item of parseArray(response, type)) {
-    const isObject = typeof item === "object" && item !== null;
-    const name: unknown = isObject && "name" in item ? item.name : item;
-    const size: unknown = isObject && "size" in item ? item.size : undefined;
-    if (typeof name !== "string") throw new CofferError("unavailable", `list of ${type}: an entry has no name`);
-    if (!isId(name)) continue;
-    found.set(
-      name,
-      Number.isSafeInteger(size) && Number(size) >= 0 ? { id: name, sizeBytes: Number(size) } : { id: name },
-    );
-  }
-  return [...found.values()];
-}
-
-function parseArray(response: HttpResponse, type: FileType): unknown[] {
+/** Files whose names are ids, each once. A body that is no list is `unavailable`: it was cut, or is some proxy's page. */
+function filesOf(response: HttpResponse, type: FileType): ListedFile[] {
+  // A proxy may add parameters; what comes before them says the version.
+  const mediaType = response.headers["content-type"]?.split(";")[0]?.trim();
   try {
-    const list: unknown = JSON.parse(utf8Decode(response.body));
-    if (Array.isArray(list)) return list;
+    const files = parseList(listVersionOf(mediaType), response.body);
+    return [...new Map(files.map((file) => [file.id, file])).values()];
   } catch (cause) {
-    throw new CofferError("unavailable", `list of ${type}: the answer is not JSON, it may have been cut`, { cause });
+    throw new CofferError("unavailable", `list of ${type}: the answer is no list of files; it may have been cut`, {
+      cause,
+    });
   }
-  throw new CofferError("unavailable", `list of ${type}: the answer is not an array`);
+}
+
+function hasSize(file: ListedFile): file is FileInfo {
+  return file.sizeBytes !== undefined;
 }
