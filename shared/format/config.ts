@@ -2,7 +2,7 @@
 import { CofferError } from "../errors.ts";
 import { JsonFields } from "./json-fields.ts";
 import type { Id } from "./layout.ts";
-import { formatPolynomial, isIrreducible, parsePolynomial } from "./polynomial.ts";
+import { formatPolynomial, parsePolynomial } from "./polynomial.ts";
 
 export type RepositoryVersion = 1 | 2;
 
@@ -29,11 +29,5 @@ export function parseConfig(document: string | Uint8Array): Config {
   if (version !== 1 && version !== 2) {
     throw new CofferError("unsupported", `repository version expected 1 or 2, got ${version}; use a newer program`);
   }
-  const id = fields.id("id");
-  const chunkerPolynomial = parsePolynomial(fields.string("chunker_polynomial"));
-  if (!isIrreducible(chunkerPolynomial)) {
-    const text = formatPolynomial(chunkerPolynomial);
-    throw new CofferError("malformed", `config: "chunker_polynomial" expected an irreducible polynomial, got ${text}`);
-  }
-  return { version, id, chunkerPolynomial };
+  return { version, id: fields.id("id"), chunkerPolynomial: parsePolynomial(fields.string("chunker_polynomial")) };
 }
