@@ -77,7 +77,9 @@ function parseRest(text: string, whole: string): RestLocation {
 function parseUrl(text: string, whole: string): URL {
   const url = URL.canParse(text) ? new URL(text) : undefined;
   if (url === undefined || !["http:", "https:"].includes(url.protocol)) {
-    const message = `repository location "${stripPassword(whole)}": expected rest:http://host:port/path/ or rest:https://...`;
+    // Where the password ends cannot be told in text that is no URL: hide all that may be one.
+    const shown = whole.replace(/:\/\/.*@/, "://***@");
+    const message = `repository location "${shown}": expected rest:http://host:port/path/ or rest:https://...`;
     throw new CofferError("usage", message);
   }
   if (url.search !== "" || url.hash !== "") {
