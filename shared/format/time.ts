@@ -7,6 +7,13 @@ import { CofferError } from "../errors.ts";
 /** The seconds east of Greenwich that local clocks show at an instant, given in whole seconds since 1970. */
 export type ZoneOffset = (unixSeconds: number) => number;
 
+/** A zone that also knows what its clock time is called. */
+export interface TimeZone {
+  readonly offsetAt: ZoneOffset;
+  /** `CET`, `CEST`, `+0545`, …; empty when unknown. */
+  abbreviationAt(unixSeconds: number): string;
+}
+
 export const utcOffset: ZoneOffset = () => 0;
 
 /** What Go has in a time that was never set. */
@@ -47,15 +54,16 @@ export function formatLocal(unixNs: bigint, zone: ZoneOffset): string {
 }
 
 /**
- * Go's long form, `2024-03-01 10:00:00.5 +0100 CET`, of a stored time in its own offset. Without an abbreviation the
- * offset takes its place, as Go does for zones that it has no name for; `UTC` is assumed for offset 0.
+ * Go's long form of a stored time in its own offset: `2024-03-01 10:00:00.5 +0100 CET`. The abbreviation is that of the
+ * local zone when its offset at that instant is the stored one; otherwise the offset stands in its place once more.
  */
-export function formatLong(text: string, abbreviation?: string): string {
+export function formatLong(text: string, localZone: TimeZone): string {
   const { unixNs, offsetSeconds } = parseTime(text);
   const { unixSeconds, nanoseconds } = splitTime(unixNs);
   const local = calendarTimeOf(unixSeconds + offsetSeconds);
   const offset = formatOffset(offsetSeconds, "");
-  const name = abbreviation ?? (offsetSeconds === 0 ? "UTC" : offset);
+  const isLocal = localZone.offsetAt(unixSeconds) === offsetSeconds;
+  const name = text.endsWith("Z") ? "UTC" : (isLocal && localZone.abbreviationAt(unixSeconds)) || offset;
   return `${formatDate(local)} ${formatClock(local.secondOfDay)}${formatFraction(nanoseconds)} ${offset} ${name}`;
 }
 

@@ -9,7 +9,7 @@ export type RequestTarget =
   | { readonly kind: "object"; readonly folders: readonly string[]; readonly type: FileType; readonly id: Id };
 
 const maxFolders = 2;
-const maxDecodedBytes = 8192;
+const maxPathLength = 8192;
 
 /** The path of a file below the repository's URL, which ends in a slash. Packs are not spread over folders here. */
 export function requestPathOf(handle: FileHandle): string {
@@ -64,7 +64,7 @@ export function canonicalPath(path: string): string | undefined {
 
 /** Undefined for escapes that are not UTF-8 and for what no file system could hold. */
 function decodePath(path: string): string | undefined {
-  if (path.length > maxDecodedBytes) return undefined;
+  if (path.length > maxPathLength) return undefined;
   try {
     return decodeURIComponent(path);
   } catch {
