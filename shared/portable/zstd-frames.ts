@@ -17,7 +17,8 @@ export interface ZstdFrame {
   readonly maxContentBytes: number;
 }
 
-const frameMagic = 0xfd2fb528;
+/** The first four bytes of a frame, as a little-endian integer. */
+export const frameMagic = 0xfd2fb528;
 const skippableMagic = 0x184d2a50;
 const maxBlockBytes = 128 * 1024;
 const maxWindowBytes = 2 ** maxZstdWindowLog;
