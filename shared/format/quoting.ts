@@ -73,34 +73,44 @@ function hexEscape(byte: number): string {
  * characters that need none. Throws `malformed` on invalid escapes, a raw newline, an unescaped quote and lone surrogates.
  */
 export function unquoteName(quoted: string): Uint8Array {
-  if (!/["\\\n]/.test(quoted)) return utf8Encode(quoted);
-  const bytes: number[] = [];
+  if (findSpecial(quoted, 0) === quoted.length) return utf8Encode(quoted);
+  // A UTF-16 unit stands for at most three bytes.
+  const bytes = new Uint8Array(quoted.length * 3);
+  let length = 0;
   for (let position = 0; position < quoted.length; ) {
-    const end = endOfPlainRun(quoted, position);
-    if (end > position) bytes.push(...utf8Encode(quoted.slice(position, end)));
-    position = end < quoted.length ? readEscape(quoted, end, bytes) : end;
+    const plainEnd = findSpecial(quoted, position);
+    const next = plainEnd === quoted.length ? { bytes: noBytes, end: plainEnd } : readEscape(quoted, plainEnd);
+    for (const part of [utf8Encode(quoted.slice(position, plainEnd)), next.bytes]) {
+      bytes.set(part, length);
+      length += part.length;
+    }
+    position = next.end;
   }
-  return Uint8Array.from(bytes);
+  return bytes.slice(0, length);
 }
 
-function endOfPlainRun(quoted: string, position: number): number {
-  const length = quoted.slice(position).search(/["\\\n]/);
-  return length < 0 ? quoted.length : position + length;
+const noBytes = new Uint8Array();
+const specialCharacter = /["\\\n]/g;
+
+/** Where the next character is that does not stand for itself; the length of the text when there is none. */
+function findSpecial(quoted: string, position: number): number {
+  specialCharacter.lastIndex = position;
+  return specialCharacter.exec(quoted)?.index ?? quoted.length;
 }
 
 const escapeForm = /\\(?:([abfnrtv"\\])|x([0-9a-fA-F]{2})|u([0-9a-fA-F]{4})|U([0-9a-fA-F]{8})|([0-7]{3}))/y;
 
-/** Appends what the escape at `position` stands for, and returns where it ends. */
-function readEscape(quoted: string, position: number, bytes: number[]): number {
+/** What the escape at `position` stands for, and where it ends. */
+function readEscape(quoted: string, position: number): { bytes: Uint8Array; end: number } {
   escapeForm.lastIndex = position;
   const match = escapeForm.exec(quoted);
   if (match === null) throw malformedName(quoted, position);
   const [text, letter, hex, short, long, octal] = match;
-  if (letter !== undefined) bytes.push(codePointOf.get(letter) ?? 0);
-  else if (hex !== undefined) bytes.push(Number.parseInt(hex, 16));
-  else if (octal !== undefined) bytes.push(byteOf(octal, quoted, position));
-  else bytes.push(...utf8Encode(characterOf(short ?? long ?? "", quoted, position)));
-  return position + text.length;
+  const end = position + text.length;
+  if (letter !== undefined) return { bytes: Uint8Array.of(codePointOf.get(letter) ?? 0), end };
+  if (hex !== undefined) return { bytes: Uint8Array.of(Number.parseInt(hex, 16)), end };
+  if (octal !== undefined) return { bytes: Uint8Array.of(byteOf(octal, quoted, position)), end };
+  return { bytes: utf8Encode(characterOf(short ?? long ?? "", quoted, position)), end };
 }
 
 function byteOf(octal: string, quoted: string, position: number): number {
