@@ -9,12 +9,12 @@ import { CofferError } from "../errors.ts";
 export const polynomialDegree = 53;
 
 const topBit = 1n << 53n;
-/** About one candidate in 26 is irreducible; so many in vain mean that the bytes are not random. */
-const maxCandidates = 1_000_000;
+/** About one candidate in 26 is irreducible: so many in vain, and the bytes are not random (chance 10^-170). */
+const maxCandidates = 10_000;
 
 /**
  * The first irreducible polynomial that a source of random bytes gives. Takes 8 bytes per candidate. Throws `internal`
- * when a million candidates do not fit.
+ * when 10,000 candidates do not fit.
  */
 export function derivePolynomial(randomBytes: (lengthBytes: number) => Uint8Array): bigint {
   for (let count = 0; count < maxCandidates; count++) {

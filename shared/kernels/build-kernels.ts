@@ -35,11 +35,20 @@ const compilerOptions = [
   "--enable=simd,bulk-memory",
 ];
 
-/** The WebAssembly of one module. Throws with the compiler's messages when the source does not compile. */
-async function compileKernel(build: KernelBuild): Promise<Uint8Array> {
+/**
+ * The WebAssembly of one module. `edit` may change the text of the sources, for tests of other constants. Throws with the
+ * compiler's messages when they do not compile.
+ */
+export async function compileKernel(
+  build: Pick<KernelBuild, "source">,
+  edit: (text: string) => string = (text) => text,
+): Promise<Uint8Array> {
   let module: Uint8Array | undefined;
   const { error, stderr } = await asc.main([build.source, "--outFile=kernel.wasm", ...compilerOptions], {
-    readFile: (name, base) => readIfPresent(base === undefined || base === "." ? name : `${base}/${name}`),
+    readFile: (name, base) => {
+      const text = readIfPresent(base === undefined || base === "." ? name : `${base}/${name}`);
+      return text === null ? null : edit(text);
+    },
     writeFile: (_name, contents) => {
       if (typeof contents !== "string") module = contents;
     },
