@@ -2,7 +2,7 @@
  * What a tree refers to, read without building its nodes: `check` walks every tree of a repository and needs no more.
  * Source: the sections on trees and on checking of docs/FORMAT.md.
  */
-import { toHex } from "./bytes.ts";
+import { toHex, utf8Decode } from "./bytes.ts";
 import { endOfObject, JsonCursor, JsonWords, unknownWord } from "./json-cursor.ts";
 import type { Id } from "./layout.ts";
 import { quoteName, unquoteName } from "./quoting.ts";
@@ -24,6 +24,8 @@ export interface TreeReferences {
  */
 export function readTreeReferences(document: Uint8Array): TreeReferences {
   checkTreeSize(document);
+  // The cursor does not look into texts that it skips; a tree that cannot be decoded must not pass.
+  utf8Decode(document);
   return new ReferenceReader(document).read();
 }
 
