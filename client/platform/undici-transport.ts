@@ -106,7 +106,8 @@ export class UndiciTransport implements HttpTransport {
       onread: memory.onRead,
     } as buildConnector.BuildOptions);
     connect(parameters, (...[error, socket]) => {
-      if (socket === null) {
+      // undici's own connector leaves the second argument out when it fails.
+      if (error !== null) {
         callback(error, null);
         return;
       }
