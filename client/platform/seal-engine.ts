@@ -4,7 +4,7 @@
  */
 import { type Cipheriv, createCipheriv, createSecretKey, type KeyObject, randomFillSync } from "node:crypto";
 import { CofferError } from "../../shared/errors.ts";
-import { isAllZero } from "../../shared/format/bytes.ts";
+import { copyBytes, isAllZero } from "../../shared/format/bytes.ts";
 import type { SealingKey } from "../../shared/format/provider.ts";
 import {
   checkIvToSeal,
@@ -65,7 +65,7 @@ export class SealEngine {
       // A KeyObject is imported once; a raw key would be on every call, which costs more than sealing a small blob.
       encrypt: createSecretKey(key.encrypt),
       macCipher: createCipheriv("aes-128-ecb", createSecretKey(key.mac.k), null),
-      macR: key.mac.r.slice(),
+      macR: copyBytes(key.mac.r),
     };
   }
 

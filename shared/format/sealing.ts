@@ -3,7 +3,7 @@
  * providers share: sizes, keys and their checks. Source: docs/FORMAT.md, sections 2.1 and 2.2.
  */
 import { CofferError } from "../errors.ts";
-import { isAllZero } from "./bytes.ts";
+import { copyBytes, isAllZero } from "./bytes.ts";
 import type { SealingKey } from "./provider.ts";
 
 export const ivBytes = 16;
@@ -18,7 +18,8 @@ export function parseSealingKey(bytes: Uint8Array): SealingKey {
   if (bytes.length !== sealingKeyBytes) {
     throw new CofferError("malformed", `sealing key expected ${sealingKeyBytes} bytes, got ${bytes.length}`);
   }
-  const key = { encrypt: bytes.slice(0, 32), mac: { k: bytes.slice(32, 48), r: bytes.slice(48, 64) } };
+  const copy = copyBytes(bytes);
+  const key = { encrypt: copy.subarray(0, 32), mac: { k: copy.subarray(32, 48), r: copy.subarray(48, 64) } };
   checkSealingKey(key);
   return key;
 }

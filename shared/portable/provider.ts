@@ -7,7 +7,7 @@ import { poly1305 } from "@noble/ciphers/_poly1305.js";
 import { ctr, ecb } from "@noble/ciphers/aes.js";
 import { scryptAsync } from "@noble/hashes/scrypt.js";
 import { sha256 } from "@noble/hashes/sha2.js";
-import { concatBytes } from "../format/bytes.ts";
+import { concatBytes, copyBytes } from "../format/bytes.ts";
 import type { Provider, ScryptParameters, Sealer, SealingKey } from "../format/provider.ts";
 import {
   checkIvToSeal,
@@ -37,9 +37,9 @@ export function createPortableProvider(): Provider {
 
 function createSealer(key: SealingKey): Sealer {
   checkSealingKey(key);
-  const encrypt = key.encrypt.slice();
-  const macK = key.mac.k.slice();
-  const macR = key.mac.r.slice();
+  const encrypt = copyBytes(key.encrypt);
+  const macK = copyBytes(key.mac.k);
+  const macR = copyBytes(key.mac.r);
   const tagOf = (ciphertext: Uint8Array, iv: Uint8Array): Uint8Array => {
     const s = ecb(macK, { disablePadding: true }).encrypt(iv);
     return poly1305(ciphertext, concatBytes(macR, s));
@@ -53,8 +53,8 @@ function createSealer(key: SealingKey): Sealer {
     open: (sealed) => {
       checkSealed(sealed);
       // Copies, because the library takes no views of shared memory.
-      const iv = sealed.slice(0, ivBytes);
-      const ciphertext = sealed.slice(ivBytes, sealed.length - tagBytes);
+      const iv = copyBytes(sealed.subarray(0, ivBytes));
+      const ciphertext = copyBytes(sealed.subarray(ivBytes, sealed.length - tagBytes));
       if (!equalTags(tagOf(ciphertext, iv), sealed, sealed.length - tagBytes))
         throw unauthenticatedError(sealed.length);
       return ctr(encrypt, iv).decrypt(ciphertext);

@@ -4,6 +4,7 @@ import { hasErrorCode } from "../../../shared/errors.ts";
 import {
   compareBytes,
   concatBytes,
+  copyBytes,
   equalBytes,
   fromBase64,
   fromHex,
@@ -96,6 +97,14 @@ describe("bytes", () => {
         expect(equalBytes(left, left.slice())).to.equal(true);
       }),
     );
+  });
+
+  it("copies a Buffer, too, into memory of its own", () => {
+    const buffer = Buffer.from("abc");
+    const copy = copyBytes(buffer);
+    buffer.fill(0);
+    expect(Buffer.from(copy).toString()).to.equal("abc");
+    expect(copy.slice(0, 1)).to.not.be.instanceOf(Buffer);
   });
 
   it("knows zeros", () => {

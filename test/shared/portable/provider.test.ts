@@ -1,0 +1,4 @@
+import { createPortableProvider } from "../../../shared/portable/provider.ts";
+import { describeProvider } from "../../conformance/provider.ts";
+
+describeProvider("portable", createPortableProvider);
