@@ -1,0 +1,302 @@
+/** Carries out a batch: compares what exists, has the missing content written, makes hard links, finishes folders. */
+import { closeSync, constants, linkSync, openSync } from "node:fs";
+import { CofferError } from "../../shared/errors.ts";
+import { throwIfCancelled } from "../backends/cancellation.ts";
+import { forEachConcurrently } from "../reading/concurrency.ts";
+import type { BlobSource } from "../reading/source.ts";
+import type { TaskRunner } from "../reading/task-workers.ts";
+import { nameOf, parentOf } from "./byte-path.ts";
+import { ContentPlan, type FilePiece, type PlannedRange, piecesOf, sizeOfPieces } from "./content-plan.ts";
+import type { ContentWriter, WriteObserver } from "./content-writer.ts";
+import { removeEntry, statusOf } from "./existing-items.ts";
+import type { ExistingFile, FileBatch, PlannedFile, PlannedFolder, PlannedLink } from "./file-batch.ts";
+import { compareContent } from "./file-comparisons.ts";
+import type { FileToWrite, RestoreAnswer, RestoreTask } from "./file-tasks.ts";
+import { applyToFolder, makeWritable, removeSelectedXattrs } from "./item-metadata.ts";
+import type { RestoreOptions } from "./options.ts";
+import type { RestoreReport } from "./report.ts";
+import type { FolderCache } from "./target-folder.ts";
+
+export interface BatchContext {
+  readonly index: BlobSource["index"];
+  readonly options: RestoreOptions;
+  readonly report: RestoreReport;
+  readonly runner: TaskRunner<RestoreTask, RestoreAnswer>;
+  /** How many comparisons may be under way. */
+  readonly concurrency: number;
+  /** Missing in a dry run, which ends after the comparisons. */
+  readonly execution: BatchExecution | undefined;
+  readonly signal: AbortSignal | undefined;
+}
+
+export interface BatchExecution {
+  readonly writer: ContentWriter;
+  readonly folders: FolderCache;
+  /** For the other ends of hard links: two folders are needed at the same time. */
+  readonly linkFolders: FolderCache;
+  /** Numbers that no other file of this restore has. */
+  readonly nextFileNumber: () => number;
+  /** Told of each file whose content was written. */
+  readonly onWritten: ((file: PlannedFile) => void) | undefined;
+}
+
+/** A file, and what has to be done to it. */
+interface FileWork {
+  readonly file: PlannedFile;
+  /** What has to be written. */
+  readonly pieces: readonly FilePiece[];
+  readonly contentBytes: number;
+  /** The file that is kept and written to; undefined when it is made anew. */
+  readonly kept: ExistingFile | undefined;
+  /** Nothing but metadata is applied. */
+  readonly isUnchanged: boolean;
+}
+
+/** What a range may have at least: fewer, longer requests only pay when there is enough for all workers. */
+const minRangeLimitBytes = 4 * 1024 * 1024;
+/** A whole pack of the usual size, with its last blob. */
+export const maxRangeLimitBytes: number = 24 * 1024 * 1024;
+
+export async function runBatch(batch: FileBatch, context: BatchContext): Promise<void> {
+  const works = await decideAll(batch.files, context);
+  if (context.execution === undefined) {
+    for (const work of works) {
+      if (!work.isUnchanged) context.report.bytesWritten(work.contentBytes);
+      reportDone(work, context.report);
+    }
+    for (const { path } of [...batch.links, ...batch.folders]) context.report.restored("restored", path);
+    return;
+  }
+  await new BatchRun(context, context.execution).run(works, batch);
+}
+
+async function decideAll(files: readonly PlannedFile[], context: BatchContext): Promise<FileWork[]> {
+  const works: FileWork[] = [];
+  await forEachConcurrently(files, context.concurrency, async (file) => {
+    throwIfCancelled(context.signal);
+    let pieces: readonly FilePiece[];
+    try {
+      pieces = piecesOf(file.content, context.index);
+    } catch (error) {
+      context.report.planned(file.sizeBytes);
+      failFile(file, error, context.report);
+      return;
+    }
+    const work =
+      file.existing === undefined ? newFile(file, pieces) : await decide(file, file.existing, pieces, context);
+    if (work === undefined) context.report.skipped(file.path, file.sizeBytes);
+    else if (!work.isUnchanged) context.report.planned(file.sizeBytes);
+    if (work !== undefined) works.push(work);
+  });
+  return works;
+}
+
+function newFile(file: PlannedFile, pieces: readonly FilePiece[]): FileWork {
+  return { file, pieces, contentBytes: sizeOfPieces(pieces), kept: undefined, isUnchanged: false };
+}
+
+/** Undefined when the file is as it should be, its metadata included. */
+async function decide(
+  file: PlannedFile,
+  existing: ExistingFile,
+  pieces: readonly FilePiece[],
+  { runner }: BatchContext,
+): Promise<FileWork | undefined> {
+  const contentBytes = sizeOfPieces(pieces);
+  const compared = existing.looksUnchanged ? [] : pieces;
+  const needsLook = compared.length > 0 || existing.hasOtherNames;
+  const result = needsLook
+    ? await compareContent(runner, file.path, compared, existing.hasOtherNames ? file.metadata : undefined)
+    : { sizeBytes: existing.sizeBytes, missing: [], hasMetadata: false };
+  const isUnchanged = result.missing.length === 0 && result.sizeBytes === contentBytes;
+  if (existing.hasOtherNames) return isUnchanged && result.hasMetadata ? undefined : newFile(file, pieces);
+  return { file, pieces: result.missing, contentBytes, kept: existing, isUnchanged };
+}
+
+function failFile(file: PlannedFile, error: unknown, report: RestoreReport): void {
+  if (file.group !== undefined && file.group.first === file.path) file.group.hasFailed = true;
+  report.failed(file.path, error);
+}
+
+function reportDone({ file, isUnchanged }: FileWork, report: RestoreReport): void {
+  if (isUnchanged) report.skipped(file.path, file.sizeBytes);
+  else report.restored(file.existing === undefined ? "restored" : "updated", file.path, file.sizeBytes);
+}
+
+class BatchRun {
+  readonly #context: BatchContext;
+  readonly #execution: BatchExecution;
+  readonly #workOf = new Map<number, FileWork>();
+  readonly #observer: WriteObserver = {
+    bytesWritten: (count) => this.#context.report.bytesWritten(count),
+    finished: (file) => this.#finished(file),
+    failed: (file, error) => {
+      const work = this.#workOf.get(file.number);
+      if (work !== undefined) failFile(work.file, error, this.#context.report);
+    },
+  };
+
+  constructor(context: BatchContext, execution: BatchExecution) {
+    this.#context = context;
+    this.#execution = execution;
+  }
+
+  async run(works: readonly FileWork[], batch: FileBatch): Promise<void> {
+    const ready = works.filter((work) => this.#attempt(work.file, () => this.#prepare(work)));
+    for (const work of ready) this.#context.report.bytesWritten(bytesInPlace(work));
+    await this.#writeFiles(ready);
+    for (const link of batch.links) this.#makeLink(link);
+    for (const folder of batch.folders) this.#finishFolder(folder);
+  }
+
+  /** False when the step failed, which is then reported. */
+  #attempt(file: PlannedFile, step: () => void): boolean {
+    try {
+      step();
+      return true;
+    } catch (error) {
+      failFile(file, error, this.#context.report);
+      return false;
+    }
+  }
+
+  /** Takes away what cannot be written to. */
+  #prepare({ file, kept, pieces }: FileWork): void {
+    if (file.existing === undefined) return;
+    const { folders } = this.#execution;
+    const folder = folders.open(parentOf(file.path));
+    if (kept === undefined) {
+      const status = statusOf(folder, nameOf(file.path));
+      if (status !== undefined) removeEntry(folders, file.path, status, false);
+    } else if (kept.isReadOnly && pieces.length > 0) {
+      makeWritable(folder, nameOf(file.path));
+    }
+  }
+
+  async #writeFiles(works: readonly FileWork[]): Promise<void> {
+    const { writer } = this.#execution;
+    const plan = new ContentPlan();
+    const withPieces = works.filter((work) => work.pieces.length > 0);
+    const counters = new SharedArrayBuffer(Math.max(1, withPieces.length) * 8);
+    const counts = new Int32Array(counters);
+    for (const [index, { pieces }] of withPieces.entries()) {
+      counts[index * 2] = pieces.length;
+      for (const piece of pieces) plan.add(index, piece);
+    }
+    const ranges = plan.ranges(rangeLimit(plan.sealedBytes, this.#context.concurrency));
+    const rangeCounts = countRanges(ranges, withPieces.length);
+    const specs = withPieces.map((work, index) => this.#specOf(work, index * 2, rangeCounts[index] === 1));
+    for (const [index, spec] of specs.entries()) {
+      const work = withPieces[index];
+      if (work === undefined || spec.creates || work.kept !== undefined) continue;
+      if (!this.#attempt(work.file, () => this.#createFile(spec))) counts[spec.slot + 1] = 1;
+    }
+    await writer.write(ranges, specs, counters, this.#observer);
+    const withoutPieces = works.filter((work) => work.pieces.length === 0);
+    await writer.finish(
+      withoutPieces.map((work) => this.#specOf(work, 0, true)),
+      this.#observer,
+    );
+  }
+
+  #specOf(work: FileWork, slot: number, hasOneWriter: boolean): FileToWrite {
+    const { file, kept, contentBytes, pieces } = work;
+    const isNew = kept === undefined;
+    const leavesHoles = isNew && this.#context.options.sparse === true;
+    const needsSize = isNew ? leavesHoles && pieces.length > 0 : kept.sizeBytes !== contentBytes;
+    const number = this.#execution.nextFileNumber();
+    this.#workOf.set(number, work);
+    return {
+      number,
+      folder: parentOf(file.path),
+      name: nameOf(file.path),
+      creates: isNew && hasOneWriter,
+      finalSizeBytes: needsSize ? contentBytes : undefined,
+      leavesHoles,
+      metadata: file.metadata,
+      slot,
+    };
+  }
+
+  /** A file that several workers write to cannot be made by one of them: the others might come first. */
+  #createFile(file: FileToWrite): void {
+    const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
+    const path = this.#execution.folders.open(file.folder).pathOf(file.name);
+    closeSync(openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0o600));
+  }
+
+  #finished(file: FileToWrite): void {
+    const work = this.#workOf.get(file.number);
+    if (work === undefined) return;
+    const { selectXattr } = this.#context.options;
+    const isDone =
+      selectXattr === undefined ||
+      this.#attempt(work.file, () => {
+        const folder = this.#execution.folders.open(file.folder);
+        removeSelectedXattrs(folder, file.name, file.metadata, selectXattr);
+      });
+    if (!isDone) return;
+    reportDone(work, this.#context.report);
+    if (!work.isUnchanged) this.#execution.onWritten?.(work.file);
+  }
+
+  #makeLink({ path, group }: PlannedLink): void {
+    const { report, options } = this.#context;
+    try {
+      if (group.hasFailed) throw new CofferError("damaged", "the file that this is another name of was not restored");
+      this.#link(group.first, path, options.delete === true);
+      report.restored("restored", path);
+    } catch (error) {
+      report.failed(path, error);
+    }
+  }
+
+  #link(first: string, path: string, recursive: boolean): void {
+    const { folders, linkFolders } = this.#execution;
+    const source = linkFolders.open(parentOf(first));
+    const sourceStatus = statusOf(source, nameOf(first));
+    const status = statusOf(folders.open(parentOf(path)), nameOf(path));
+    if (status !== undefined) {
+      if (status.ino === sourceStatus?.ino && status.dev === sourceStatus.dev) return;
+      removeEntry(folders, path, status, recursive);
+    }
+    linkSync(source.pathOf(nameOf(first)), folders.open(parentOf(path)).pathOf(nameOf(path)));
+  }
+
+  #finishFolder({ path, metadata }: PlannedFolder): void {
+    const { report, options } = this.#context;
+    try {
+      applyToFolder(this.#execution.folders.open(path), metadata, options.selectXattr);
+      report.restored("restored", path);
+    } catch (error) {
+      report.failed(path, error);
+    }
+  }
+}
+
+/** Content that need not be written, in a file that is. */
+function bytesInPlace({ isUnchanged, contentBytes, pieces }: FileWork): number {
+  return isUnchanged ? 0 : contentBytes - pieces.reduce((sum, piece) => sum + piece.lengthBytes, 0);
+}
+
+/** Short ranges when there is little, so that all connections and workers have some of it. */
+function rangeLimit(sealedBytes: number, lanes: number): number {
+  return Math.min(maxRangeLimitBytes, Math.max(minRangeLimitBytes, Math.ceil(sealedBytes / (2 * lanes))));
+}
+
+/** For each file: in how many ranges it has pieces. */
+function countRanges(ranges: readonly PlannedRange[], files: number): Uint32Array {
+  const counts = new Uint32Array(files);
+  const lastRange = new Int32Array(files).fill(-1);
+  for (const [number, { needs }] of ranges.entries()) {
+    for (const { pairs } of needs) {
+      for (let pair = 0; pair < pairs.length; pair += 2) {
+        const file = pairs[pair] ?? 0;
+        if (lastRange[file] === number) continue;
+        lastRange[file] = number;
+        counts[file] = (counts[file] ?? 0) + 1;
+      }
+    }
+  }
+  return counts;
+}

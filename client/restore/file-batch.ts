@@ -1,0 +1,81 @@
+/**
+ * What a restore has planned and not yet done. The walk fills a batch, the batch is carried out while the walk fills the
+ * next: so memory holds two batches, and not the nodes of a snapshot with millions of files.
+ */
+import type { Id } from "../../shared/format/layout.ts";
+import type { BytePath } from "./byte-path.ts";
+import type { HardLinkGroup } from "./hard-links.ts";
+import type { ItemMetadata } from "./item-metadata.ts";
+
+/** The regular file that is there already. */
+export interface ExistingFile {
+  readonly sizeBytes: number;
+  /** With other names, the file may also lie outside of the target: it is replaced and never written to. */
+  readonly hasOtherNames: boolean;
+  /** Counts as unchanged without a look at its content. */
+  readonly looksUnchanged: boolean;
+  /** The owner, who is not root, may not write to it. */
+  readonly isReadOnly: boolean;
+}
+
+export interface PlannedFile {
+  readonly path: BytePath;
+  readonly content: readonly Id[];
+  /** As the node says; only for what is shown. */
+  readonly sizeBytes: number;
+  readonly metadata: ItemMetadata;
+  readonly existing: ExistingFile | undefined;
+  readonly group: HardLinkGroup | undefined;
+}
+
+/** One more name of a file. */
+export interface PlannedLink {
+  readonly path: BytePath;
+  readonly group: HardLinkGroup;
+}
+
+/** A folder that gets its metadata when everything in it is done. */
+export interface PlannedFolder {
+  readonly path: BytePath;
+  readonly metadata: ItemMetadata;
+}
+
+/** About what an object in memory costs; the exact number does not matter. */
+const fileCostBytes = 600;
+const blobCostBytes = 350;
+const linkCostBytes = 200;
+const maxCostBytes = 32 * 1024 * 1024;
+
+export class FileBatch {
+  readonly files: PlannedFile[] = [];
+  readonly links: PlannedLink[] = [];
+  /** In the order in which they are finished: children before their parents. */
+  readonly folders: PlannedFolder[] = [];
+  #costBytes = 0;
+  #contentBytes = 0;
+
+  addFile(file: PlannedFile): void {
+    this.files.push(file);
+    this.#contentBytes += file.sizeBytes;
+    this.#costBytes += fileCostBytes + file.path.length + file.content.length * blobCostBytes;
+  }
+
+  addLink(link: PlannedLink): void {
+    this.links.push(link);
+    this.#costBytes += linkCostBytes + link.path.length;
+  }
+
+  addFolder(folder: PlannedFolder): void {
+    this.folders.push(folder);
+    this.#costBytes += linkCostBytes + folder.path.length;
+  }
+
+  /** What the files hold, as their nodes say. */
+  get contentBytes(): number {
+    return this.#contentBytes;
+  }
+
+  get isFull(): boolean {
+    return this.#costBytes >= maxCostBytes;
+  }
+}

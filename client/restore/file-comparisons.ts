@@ -1,0 +1,73 @@
+/** Has files on disk compared with their content in the snapshot, large ones in parts that workers share. */
+import { fromHex } from "../../shared/format/bytes.ts";
+import { BlobList } from "../reading/blob-list.ts";
+import type { TaskRunner } from "../reading/task-workers.ts";
+import { type BytePath, nameOf, parentOf } from "./byte-path.ts";
+import type { FilePiece } from "./content-plan.ts";
+import type { CompareAnswer, RestoreAnswer, RestoreTask } from "./file-tasks.ts";
+import type { ItemMetadata } from "./item-metadata.ts";
+
+/** What one task reads. */
+const partBytes = 64 * 1024 * 1024;
+
+export interface ContentComparison {
+  /** -1 when the file cannot be read as a regular file. */
+  readonly sizeBytes: number;
+  /** The pieces that are not in their places. */
+  readonly missing: readonly FilePiece[];
+  /** Only known when metadata was given. */
+  readonly hasMetadata: boolean;
+}
+
+export async function compareContent(
+  runner: TaskRunner<RestoreTask, RestoreAnswer>,
+  path: BytePath,
+  pieces: readonly FilePiece[],
+  metadata?: ItemMetadata,
+): Promise<ContentComparison> {
+  const parts = splitPieces(pieces);
+  const answers = await Promise.all(
+    parts.map((part) => {
+      const blobs = packPieces(part);
+      const position = part[0]?.position ?? 0;
+      const task: RestoreTask = {
+        kind: "compare",
+        folder: parentOf(path),
+        name: nameOf(path),
+        position,
+        blobs,
+        metadata,
+      };
+      return runner.run(task, [blobs]) as Promise<CompareAnswer>;
+    }),
+  );
+  const isReadable = answers.every((answer) => answer.sizeBytes >= 0);
+  return {
+    sizeBytes: isReadable ? (answers[0]?.sizeBytes ?? -1) : -1,
+    missing: parts.flatMap((part, index) => part.filter((_, piece) => answers[index]?.matches[piece] !== 1)),
+    hasMetadata: answers.every((answer) => answer.hasMetadata),
+  };
+}
+
+/** At least one part, so that a file without content is looked at too. */
+function splitPieces(pieces: readonly FilePiece[]): FilePiece[][] {
+  const parts: FilePiece[][] = [[]];
+  let sizeBytes = 0;
+  for (const piece of pieces) {
+    if (sizeBytes >= partBytes) {
+      parts.push([]);
+      sizeBytes = 0;
+    }
+    parts.at(-1)?.push(piece);
+    sizeBytes += piece.lengthBytes;
+  }
+  return parts;
+}
+
+function packPieces(pieces: readonly FilePiece[]): ArrayBuffer {
+  const blobs = new BlobList(pieces.length);
+  for (const { id, place } of pieces) {
+    blobs.append("data", fromHex(id), 0, place.lengthBytes, place.uncompressedBytes);
+  }
+  return blobs.pack();
+}

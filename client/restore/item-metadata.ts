@@ -1,0 +1,294 @@
+/**
+ * Owner, extended attributes, times and mode of an item: taken from its node, applied to what was restored. Order and
+ * meaning: docs/FORMAT.md, what a restore takes from a node. Owner comes before attributes and mode, because a change
+ * of owner clears capabilities and set-user-id bits.
+ */
+import {
+  type BigIntStats,
+  chmodSync,
+  chownSync,
+  closeSync,
+  constants,
+  fchmodSync,
+  fchownSync,
+  fstatSync,
+  lchownSync,
+  lstatSync,
+  openSync,
+  statSync,
+} from "node:fs";
+import { CofferError } from "../../shared/errors.ts";
+import { unixModeOf } from "../../shared/format/mode.ts";
+import { parseTime } from "../../shared/format/time.ts";
+import type { TreeNode } from "../../shared/format/tree-node.ts";
+import { descriptorCalls } from "../platform/descriptor-calls.ts";
+import { systemCalls } from "../platform/system-calls.ts";
+import { groupId, userId } from "../platform/users.ts";
+import { type BytePath, bytePathOf, textOf } from "./byte-path.ts";
+import { hasDescriptorPaths, openPathOnly, type TargetFolder } from "./target-folder.ts";
+
+/** What is applied to an item. Structured-cloneable. */
+export interface ItemMetadata {
+  readonly uid: number;
+  readonly gid: number;
+  /** Permissions and the three special bits. */
+  readonly mode: number;
+  readonly atimeNs: bigint;
+  readonly mtimeNs: bigint;
+  readonly xattrs: readonly XattrToSet[];
+  /** Attributes that the snapshot does not have are removed; false when a selection decides about them. */
+  readonly removesOtherXattrs: boolean;
+}
+
+export interface XattrToSet {
+  readonly name: Uint8Array;
+  readonly value: Uint8Array;
+}
+
+export interface MetadataRules {
+  readonly selectXattr?: ((name: string) => boolean) | undefined;
+  readonly ownershipByName?: boolean | undefined;
+}
+
+const noXattrs: readonly XattrToSet[] = [];
+const permissionMask = 0o7777;
+
+/** Throws `malformed` when a time of the node is no time. */
+export function metadataOf(node: TreeNode, rules: MetadataRules): ItemMetadata {
+  const mtimeNs = parseTime(node.mtime).unixNs;
+  return {
+    uid: rules.ownershipByName ? idOfName(node.user, userId) : node.uid,
+    gid: rules.ownershipByName ? idOfName(node.group, groupId) : node.gid,
+    mode: unixModeOf(node.mode) & permissionMask,
+    mtimeNs,
+    atimeNs: node.atime === node.mtime ? mtimeNs : parseTime(node.atime).unixNs,
+    xattrs: selectXattrs(node, rules),
+    removesOtherXattrs: rules.selectXattr === undefined,
+  };
+}
+
+/** restic's rule: when owners go by name, a number that has none here must not become somebody else's: it becomes 0. */
+function idOfName(name: string, find: (name: string) => number | undefined): number {
+  return (name === "" ? undefined : find(name)) ?? 0;
+}
+
+function selectXattrs(node: TreeNode, { selectXattr }: MetadataRules): readonly XattrToSet[] {
+  if (node.extendedAttributes.length === 0) return noXattrs;
+  const selected: XattrToSet[] = [];
+  for (const { name, value } of node.extendedAttributes) {
+    if (selectXattr !== undefined && !selectXattr(Buffer.from(name).toString())) continue;
+    selected.push({ name, value: value ?? new Uint8Array() });
+  }
+  return selected;
+}
+
+/** Only root may give files away, and set what the system keeps to itself. */
+const isRoot: boolean = process.geteuid?.() === 0;
+
+/** Tries all steps; the first failure counts. Permission errors of ordinary users are no failures. */
+class Steps {
+  #failure: unknown;
+
+  try(step: () => void): void {
+    try {
+      step();
+    } catch (error) {
+      if (!isRoot && isPermissionError(error)) return;
+      this.#failure ??= error;
+    }
+  }
+
+  throwFirst(): void {
+    if (this.#failure !== undefined) throw this.#failure;
+  }
+}
+
+function isPermissionError(error: unknown): boolean {
+  const code = (error as NodeJS.ErrnoException).code;
+  return code === "EPERM" || code === "EACCES";
+}
+
+/** The calls on one item, whatever it is reached by. */
+interface ItemCalls {
+  chown(uid: number, gid: number): void;
+  listXattrs(): Buffer[];
+  setXattr(name: Uint8Array, value: Uint8Array): void;
+  removeXattr(name: Uint8Array): void;
+  setTimes(atimeNs: bigint, mtimeNs: bigint): void;
+  chmod(mode: number): void;
+}
+
+/** Tells whether an attribute may be removed from an item. */
+type XattrTest = (name: string) => boolean;
+
+function applySteps(calls: ItemCalls, metadata: ItemMetadata, isSelected?: XattrTest): void {
+  const steps = new Steps();
+  steps.try(() => calls.chown(metadata.uid, metadata.gid));
+  for (const { name, value } of metadata.xattrs) steps.try(() => calls.setXattr(name, value));
+  const mayRemove = metadata.removesOtherXattrs ? () => true : isSelected;
+  if (mayRemove !== undefined) removeOtherXattrs(calls, metadata, steps, mayRemove);
+  steps.try(() => calls.setTimes(metadata.atimeNs, metadata.mtimeNs));
+  steps.try(() => calls.chmod(metadata.mode));
+  steps.throwFirst();
+}
+
+function removeOtherXattrs(
+  calls: Pick<ItemCalls, "listXattrs" | "removeXattr">,
+  metadata: ItemMetadata,
+  steps: Steps,
+  isSelected: XattrTest,
+): void {
+  let present: readonly Buffer[] = [];
+  steps.try(() => {
+    present = calls.listXattrs();
+  });
+  if (present.length === 0) return;
+  const wanted = new Set(metadata.xattrs.map(({ name }) => bytePathOf(name)));
+  for (const name of present) {
+    if (wanted.has(bytePathOf(name)) || isGivenBySystem(name) || !isSelected(name.toString())) continue;
+    steps.try(() => calls.removeXattr(name));
+  }
+}
+
+/** SELinux labels every file; a label cannot be taken away, only changed. */
+function isGivenBySystem(name: Buffer): boolean {
+  return name.toString("latin1") === "security.selinux";
+}
+
+/** Of an open regular file. Throws the first failure after all steps were tried. */
+export function applyToFile(descriptor: number, metadata: ItemMetadata): void {
+  const calls = descriptorCalls();
+  applySteps(
+    {
+      chown: (uid, gid) => fchownSync(descriptor, uid, gid),
+      listXattrs: () => calls.listXattrs(descriptor),
+      setXattr: (name, value) => calls.setXattr(descriptor, name, value),
+      removeXattr: (name) => calls.removeXattr(descriptor, name),
+      setTimes: (atimeNs, mtimeNs) => calls.setTimes(descriptor, atimeNs, mtimeNs),
+      chmod: (mode) => fchmodSync(descriptor, mode),
+    },
+    metadata,
+  );
+}
+
+/** Of a folder. Throws as `applyToFile`. */
+export function applyToFolder(folder: TargetFolder, metadata: ItemMetadata, isSelected?: XattrTest): void {
+  const path = folder.ownPath();
+  applySteps(callsOnPath(path, path, true), metadata, isSelected);
+}
+
+export type EntryType = "file" | "symlink" | "dev" | "chardev" | "fifo";
+
+/**
+ * Of anything but a folder, by its name. The item is held by a descriptor while its metadata changes, so that nobody can
+ * slip in another file under the name: it must be of the given type and have no other name. Throws as `applyToFile`,
+ * and `forbidden` when the item is not what was expected.
+ */
+export function applyToEntry(
+  folder: TargetFolder,
+  name: BytePath,
+  type: EntryType,
+  metadata: ItemMetadata,
+  isSelected?: XattrTest,
+): void {
+  const path = folder.pathOf(name);
+  if (!hasDescriptorPaths()) {
+    checkEntry(lstatSync(path), type, name);
+    applySteps(callsOnPath(path, path, false, type), metadata, isSelected);
+    return;
+  }
+  const descriptor = openSync(path, openPathOnly | constants.O_NOFOLLOW);
+  try {
+    checkEntry(fstatSync(descriptor), type, name);
+    // Following this path ends at the item itself, even at a link. Calls on attributes do not follow: they get the name.
+    const itself = Buffer.from(`/proc/self/fd/${descriptor}`);
+    applySteps(callsOnPath(itself, path, true, type), metadata, isSelected);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+interface TypedStatus {
+  readonly nlink: number;
+  isFile(): boolean;
+  isSymbolicLink(): boolean;
+  isBlockDevice(): boolean;
+  isCharacterDevice(): boolean;
+  isFIFO(): boolean;
+}
+
+function checkEntry(status: TypedStatus, type: EntryType, name: BytePath): void {
+  const isOfType = {
+    file: status.isFile(),
+    symlink: status.isSymbolicLink(),
+    dev: status.isBlockDevice(),
+    chardev: status.isCharacterDevice(),
+    fifo: status.isFIFO(),
+  };
+  if (isOfType[type] && status.nlink === 1) return;
+  const shown = JSON.stringify(textOf(name));
+  throw new CofferError("forbidden", `${shown} was exchanged while the restore ran: it is left alone`);
+}
+
+/** `entryPath` names the item for the calls on attributes, which never follow a link. A link has no mode. */
+function callsOnPath(path: Buffer, entryPath: Buffer, follows: boolean, type?: EntryType): ItemCalls {
+  const calls = systemCalls();
+  return {
+    chown: (uid, gid) => (follows ? chownSync(path, uid, gid) : lchownSync(path, uid, gid)),
+    listXattrs: () => calls.listXattrs(entryPath),
+    setXattr: (name, value) => calls.setXattr(entryPath, name, value),
+    removeXattr: (name) => calls.removeXattr(entryPath, name),
+    setTimes: (atimeNs, mtimeNs) => calls.utimensat(path, atimeNs, mtimeNs, !follows),
+    chmod: type === "symlink" ? () => {} : (mode) => chmodSync(path, mode),
+  };
+}
+
+const ownerMayEverything = 0o700;
+
+/** Lets an owner who is not root work in a folder that exists; its own mode comes back with the metadata. */
+export function makeFolderUsable(folder: TargetFolder): void {
+  if (isRoot) return;
+  const path = folder.ownPath();
+  const { mode } = statSync(path);
+  if ((mode & ownerMayEverything) !== ownerMayEverything) chmodSync(path, (mode & permissionMask) | ownerMayEverything);
+}
+
+/** Lets the owner write to a file that is about to be written to; its own mode comes back with the metadata. */
+export function makeWritable(folder: TargetFolder, name: BytePath): void {
+  const descriptor = openSync(folder.pathOf(name), openPathOnly | constants.O_NOFOLLOW);
+  try {
+    checkEntry(fstatSync(descriptor), "file", name);
+    if (hasDescriptorPaths()) chmodSync(`/proc/self/fd/${descriptor}`, 0o600);
+    else fchmodSync(descriptor, 0o600);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+/**
+ * Removes the attributes of a restored file that the snapshot does not have and the selection does: for selections, which
+ * cannot be posted to the threads that finish files. Throws as `applyToFile`.
+ */
+export function removeSelectedXattrs(
+  folder: TargetFolder,
+  name: BytePath,
+  metadata: ItemMetadata,
+  isSelected: XattrTest,
+): void {
+  const path = folder.pathOf(name);
+  const steps = new Steps();
+  removeOtherXattrs(callsOnPath(path, path, false), metadata, steps, isSelected);
+  steps.throwFirst();
+}
+
+/** Has an open file all of this already? Then nothing needs to be applied. */
+export function hasMetadata(descriptor: number, status: BigIntStats, metadata: ItemMetadata): boolean {
+  const { uid, gid, mode, mtimeNs } = metadata;
+  if (Number(status.uid) !== uid || Number(status.gid) !== gid) return false;
+  if ((Number(status.mode) & permissionMask) !== mode || status.mtimeNs !== mtimeNs) return false;
+  const calls = descriptorCalls();
+  const present = calls.listXattrs(descriptor).filter((name) => !isGivenBySystem(name));
+  if (present.length !== metadata.xattrs.length) return false;
+  const values = new Map(present.map((name) => [bytePathOf(name), calls.getXattr(descriptor, name)]));
+  return metadata.xattrs.every(({ name, value }) => values.get(bytePathOf(name))?.equals(value) ?? false);
+}
