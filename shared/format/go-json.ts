@@ -2,6 +2,7 @@
  * Strings as Go's JSON encoder (1.22 and later) writes them; documents must have exactly these bytes to get the ids
  * that restic gives them. Source: the section on names and other strings of docs/FORMAT.md.
  */
+import { CofferError } from "../errors.ts";
 import { utf8Decode } from "./bytes.ts";
 import { decodeRune, runeBytes, runeCodePoint, undecodable } from "./runes.ts";
 
@@ -54,12 +55,20 @@ export function encodeJsonStrings(texts: readonly string[]): string {
   return `[${texts.map(encodeJsonString).join(",")}]`;
 }
 
-/** Any JSON value with Go's string escapes; the keys of objects keep their order. Integers may be bigints. */
-export function encodeJsonValue(value: unknown): string {
+const maxDepth = 200;
+
+/**
+ * Any JSON value with Go's string escapes; the keys of objects keep their order. Integers may be bigints. Throws
+ * `limit-exceeded` beyond 200 levels, which only hostile data has.
+ */
+export function encodeJsonValue(value: unknown, depth = 0): string {
+  if (depth > maxDepth) throw new CofferError("limit-exceeded", `JSON value expected at most ${maxDepth} levels`);
   if (typeof value === "string") return encodeJsonString(value);
-  if (Array.isArray(value)) return `[${value.map(encodeJsonValue).join(",")}]`;
+  if (Array.isArray(value)) return `[${value.map((item) => encodeJsonValue(item, depth + 1)).join(",")}]`;
   if (typeof value === "object" && value !== null) {
-    const members = Object.entries(value).map(([key, member]) => `${encodeJsonString(key)}:${encodeJsonValue(member)}`);
+    const members = Object.entries(value).map(
+      ([key, member]) => `${encodeJsonString(key)}:${encodeJsonValue(member, depth + 1)}`,
+    );
     return `{${members.join(",")}}`;
   }
   return typeof value === "bigint" ? String(value) : (JSON.stringify(value) ?? "null");

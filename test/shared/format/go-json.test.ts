@@ -71,4 +71,11 @@ describe("JSON strings of Go", () => {
     const value = { b: [1, true, null, "&"], a: { "<": 18446744073709551615n } };
     expect(encodeJsonValue(value)).to.equal('{"b":[1,true,null,"\\u0026"],"a":{"\\u003c":18446744073709551615}}');
   });
+
+  it("are not made from a value nested without end", () => {
+    const deep: unknown = JSON.parse("[".repeat(100_000) + "]".repeat(100_000));
+    expect(() => encodeJsonValue(deep))
+      .to.throw()
+      .with.property("code", "limit-exceeded");
+  });
 });
