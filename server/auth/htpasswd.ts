@@ -1,0 +1,55 @@
+/** Files of users and hashed passwords, as Apache's htpasswd writes them. */
+
+export type PasswordHash =
+  | { readonly kind: "bcrypt"; readonly encoded: string; readonly cost: number }
+  /** SHA-1 without salt, 20 bytes. */
+  | { readonly kind: "sha1"; readonly digest: Uint8Array };
+
+export interface HtpasswdTable {
+  readonly hashes: ReadonlyMap<string, PasswordHash>;
+  /** The most expensive bcrypt hash; 0 when there is none. */
+  readonly highestCost: number;
+  /** What in the file was ignored, and why. */
+  readonly warnings: readonly string[];
+}
+
+const validUserName = /^[\p{L}0-9@._-]+$/u;
+const bcryptHash = /^\$2[aby]\$(0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{53}$/;
+const sha1Hash = /^\{SHA\}([A-Za-z0-9+/]{27}=)$/;
+
+/** A line that means nothing costs only itself. Of several lines for a user, the last one counts. */
+export function parseHtpasswd(text: string): HtpasswdTable {
+  const hashes = new Map<string, PasswordHash>();
+  const warnings: string[] = [];
+  for (const [i, rawLine] of text.split(/\r?\n/).entries()) {
+    const line = rawLine.trimStart();
+    if (line === "" || line.startsWith("#")) continue;
+    const [user = "", encoded] = line.split(":");
+    if (encoded === undefined) {
+      warnings.push(`Ignoring line ${i + 1} of htpasswd: expected "user:hash", got no colon`);
+      continue;
+    }
+    if (!validUserName.test(user)) {
+      warnings.push(
+        `Ignoring invalid username ${JSON.stringify(user)} in htpasswd, consists of other than letters, digits and @._-`,
+      );
+      continue;
+    }
+    const hash = parseHash(encoded);
+    if (hash !== undefined) hashes.set(user, hash);
+    else
+      warnings.push(
+        `Ignoring user ${JSON.stringify(user)} in htpasswd: expected a hash of bcrypt or {SHA}; make one with "htpasswd -B"`,
+      );
+  }
+  const costs = Array.from(hashes.values(), (hash) => (hash.kind === "bcrypt" ? hash.cost : 0));
+  return { hashes, highestCost: Math.max(0, ...costs), warnings };
+}
+
+function parseHash(encoded: string): PasswordHash | undefined {
+  const text = encoded.trimEnd();
+  const bcrypt = bcryptHash.exec(text);
+  if (bcrypt !== null) return { kind: "bcrypt", encoded: text, cost: Number(bcrypt[1]) };
+  const digest = sha1Hash.exec(text)?.[1];
+  return digest === undefined ? undefined : { kind: "sha1", digest: Buffer.from(digest, "base64") };
+}

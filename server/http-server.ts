@@ -1,0 +1,116 @@
+/** The HTTP server around the application: limits, time-outs, TLS, and ending without cutting anybody off. */
+import {
+  createServer,
+  type IncomingMessage,
+  type RequestListener,
+  type ServerOptions,
+  type ServerResponse,
+} from "node:http";
+import { createServer as createTlsServer } from "node:https";
+import type { Server } from "node:net";
+import type { Duplex } from "node:stream";
+import { holdContinue } from "./http/request-body.ts";
+
+export interface TlsSettings {
+  /** PEM. */
+  readonly certificate: Uint8Array;
+  /** PEM. */
+  readonly key: Uint8Array;
+  readonly minimumVersion: "1.2" | "1.3";
+}
+
+export interface HttpServer {
+  readonly server: Server;
+  /** Takes no more connections; resolves when all running requests have been answered. */
+  drain(): Promise<void>;
+}
+
+/**
+ * Go's clients keep idle connections for 90 s; the server keeps them longer, because a request sent into the moment of
+ * closing is lost. Whole requests have no time-out: a pack may take long on a slow line (http/progress.ts watches progress).
+ */
+const serverOptions: ServerOptions = {
+  keepAliveTimeout: 120_000,
+  headersTimeout: 130_000,
+  requestTimeout: 0,
+  maxHeaderSize: 65_536,
+  noDelay: true,
+  keepAlive: true,
+};
+
+const cipherSuites = [
+  "TLS_AES_128_GCM_SHA256",
+  "TLS_AES_256_GCM_SHA384",
+  "TLS_CHACHA20_POLY1305_SHA256",
+  "ECDHE-ECDSA-AES128-GCM-SHA256",
+  "ECDHE-RSA-AES128-GCM-SHA256",
+  "ECDHE-ECDSA-AES256-GCM-SHA384",
+  "ECDHE-RSA-AES256-GCM-SHA384",
+  "ECDHE-ECDSA-CHACHA20-POLY1305",
+  "ECDHE-RSA-CHACHA20-POLY1305",
+].join(":");
+
+/** Makes a server; nothing listens yet. Throws when key and certificate cannot be used. */
+export function createHttpServer(application: RequestListener, tls: TlsSettings | undefined): HttpServer {
+  const server =
+    tls === undefined
+      ? createServer(serverOptions)
+      : createTlsServer({
+          ...serverOptions,
+          cert: Buffer.from(tls.certificate),
+          key: Buffer.from(tls.key),
+          minVersion: `TLSv${tls.minimumVersion}`,
+          ciphers: cipherSuites,
+          honorCipherOrder: true,
+        });
+  const running = new Set<ServerResponse>();
+  let isDraining = false;
+
+  const serve = (request: IncomingMessage, response: ServerResponse): void => {
+    // "OPTIONS *" asks about the server, not about anything that it stores.
+    if (request.url === "*") {
+      response.writeHead(request.method === "OPTIONS" ? 200 : 400, { "Content-Length": "0" }).end();
+      return;
+    }
+    running.add(response);
+    if (isDraining) response.shouldKeepAlive = false;
+    response.once("close", () => {
+      running.delete(response);
+      if (isDraining) server.closeIdleConnections();
+    });
+    application(request, response);
+  };
+  server.on("request", serve);
+  server.on("checkContinue", (request, response) => {
+    holdContinue(request);
+    serve(request, response);
+  });
+  server.on("clientError", refuseMalformed);
+
+  return {
+    server,
+    drain: () => {
+      isDraining = true;
+      for (const response of running) response.shouldKeepAlive = false;
+      return new Promise((resolve) => server.close(() => resolve()));
+    },
+  };
+}
+
+/** What is not HTTP never reaches the application: a bare answer, and the connection ends. */
+function refuseMalformed(error: NodeJS.ErrnoException, socket: Duplex & { bytesWritten?: number }): void {
+  const status = statusOfParserError(error.code);
+  // Bytes of an answer that is on its way must not be mixed with this one.
+  const isAnswering = "_httpMessage" in socket && socket._httpMessage !== null;
+  if (!socket.writable || isAnswering || error.code === "ECONNRESET") {
+    socket.destroy();
+    return;
+  }
+  socket.end(`HTTP/1.1 ${status}\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n${status}`);
+}
+
+function statusOfParserError(code: string | undefined): string {
+  if (code === "HPE_HEADER_OVERFLOW") return "431 Request Header Fields Too Large";
+  if (code === "ERR_HTTP_REQUEST_TIMEOUT") return "408 Request Timeout";
+  return "400 Bad Request";
+}

@@ -1,0 +1,102 @@
+/** Reading stored files in pooled buffers. */
+import { CofferError } from "../../../shared/errors.ts";
+import type { Gate } from "../../gate.ts";
+import { type ByteExtent, type ByteSelection, requireExtent } from "../selection.ts";
+import type { StoredContent } from "../storage.ts";
+import { pooledBufferBytes, returnBuffer, takeBuffer } from "./buffer-pool.ts";
+import { closeFile, openFile, readFlags, readFully, statusOfOpen } from "./file-system.ts";
+
+/**
+ * Opens a file and reads the beginning of what was selected. A selection that fits one buffer is read whole and the file closed
+ * before anybody waits for a client, so only large downloads keep a place of the gate.
+ */
+export async function openDownload(path: string, selection: ByteSelection | undefined, gate: Gate): Promise<Download> {
+  await gate.enter();
+  const source = new OpenFile(await leaveOnError(gate, openFile(path, readFlags)), gate);
+  const buffer = takeBuffer();
+  try {
+    const status = await statusOfOpen(source.descriptor);
+    if (!status.isFile()) throw new CofferError("not-found", `${path} is not a regular file`);
+    const extent = requireExtent(selection, status.size);
+    const beginning = buffer.subarray(0, Math.min(extent.lengthBytes, pooledBufferBytes));
+    await readWhole(source, beginning, extent.offsetBytes, path);
+    if (beginning.length === extent.lengthBytes) await source.close();
+    return new Download(path, status.size, extent, source, buffer);
+  } catch (error) {
+    returnBuffer(buffer);
+    await source.close();
+    throw error;
+  }
+}
+
+async function leaveOnError(gate: Gate, opening: Promise<number>): Promise<number> {
+  try {
+    return await opening;
+  } catch (error) {
+    gate.leave();
+    throw error;
+  }
+}
+
+async function readWhole(source: OpenFile, target: Uint8Array, offsetBytes: number, path: string): Promise<void> {
+  const readBytes = await readFully(source.descriptor, target, offsetBytes);
+  if (readBytes < target.length) {
+    throw new CofferError("damaged", `${path} expected ${target.length} bytes at ${offsetBytes}, got ${readBytes}`);
+  }
+}
+
+/** A descriptor with its place in the gate; both are given back once. */
+class OpenFile {
+  readonly descriptor: number;
+  readonly #gate: Gate;
+  #isOpen = true;
+
+  constructor(descriptor: number, gate: Gate) {
+    this.descriptor = descriptor;
+    this.#gate = gate;
+  }
+
+  async close(): Promise<void> {
+    if (!this.#isOpen) return;
+    this.#isOpen = false;
+    // Nothing was written, so there is nothing that a failing close could have lost.
+    await closeFile(this.descriptor).catch(() => undefined);
+    this.#gate.leave();
+  }
+}
+
+class Download implements StoredContent {
+  readonly totalBytes: number;
+  readonly offsetBytes: number;
+  readonly lengthBytes: number;
+  readonly #path: string;
+  readonly #source: OpenFile;
+  #buffer: Buffer | undefined;
+
+  /** `buffer` holds the beginning of the extent. */
+  constructor(path: string, totalBytes: number, extent: ByteExtent, source: OpenFile, buffer: Buffer) {
+    this.#path = path;
+    this.totalBytes = totalBytes;
+    this.offsetBytes = extent.offsetBytes;
+    this.lengthBytes = extent.lengthBytes;
+    this.#source = source;
+    this.#buffer = buffer;
+  }
+
+  async *chunks(): AsyncIterable<Uint8Array> {
+    let givenBytes = 0;
+    while (this.#buffer !== undefined && givenBytes < this.lengthBytes) {
+      const chunk = this.#buffer.subarray(0, Math.min(pooledBufferBytes, this.lengthBytes - givenBytes));
+      if (givenBytes > 0) await readWhole(this.#source, chunk, this.offsetBytes + givenBytes, this.#path);
+      givenBytes += chunk.length;
+      if (givenBytes === this.lengthBytes) await this.#source.close();
+      yield chunk;
+    }
+  }
+
+  async close(): Promise<void> {
+    await this.#source.close();
+    if (this.#buffer !== undefined) returnBuffer(this.#buffer);
+    this.#buffer = undefined;
+  }
+}

@@ -1,0 +1,100 @@
+/**
+ * The calls of the operating system that the disk storage needs, with plain descriptors: a `FileHandle` object costs more
+ * than a small read. All errors are turned into `CofferError`s by `fileSystemError`.
+ */
+import { close, constants, fstat, fsync, link, open, read, type Stats, stat, unlink, writev } from "node:fs";
+import { promisify } from "node:util";
+import { CofferError, type ErrorCode } from "../../../shared/errors.ts";
+
+export const openFile: (path: string, flags: number, mode?: number) => Promise<number> = promisify(open);
+export const closeFile: (descriptor: number) => Promise<void> = promisify(close);
+export const statusOf: (path: string) => Promise<Stats> = promisify(stat);
+export const statusOfOpen: (descriptor: number) => Promise<Stats> = promisify(fstat);
+const syncDescriptor: (descriptor: number) => Promise<void> = promisify(fsync);
+export const linkFile: (existing: string, added: string) => Promise<void> = promisify(link);
+export const unlinkFile: (path: string) => Promise<void> = promisify(unlink);
+
+/** Some file systems cannot sync and say so: what they hold is as durable as they can make it. */
+export async function syncFile(descriptor: number): Promise<void> {
+  try {
+    await syncDescriptor(descriptor);
+  } catch (error) {
+    if (!failedWith(error, "ENOTSUP", "EOPNOTSUPP", "EINVAL", "ENOSYS", "ENOTTY")) throw error;
+  }
+}
+
+/** For reading what may turn out to be a FIFO: opening it must not wait for a writer. */
+export const readFlags: number = constants.O_RDONLY | constants.O_NONBLOCK;
+export const createFlags: number = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
+
+/** Files hold ciphertext, but who may read them is the server's business alone. */
+export const fileMode = 0o600;
+export const folderMode = 0o700;
+
+/** Reads at an offset until the target is full or the file ends; returns how many bytes it read. */
+export async function readFully(descriptor: number, target: Uint8Array, offsetBytes: number): Promise<number> {
+  let filledBytes = 0;
+  while (filledBytes < target.length) {
+    const readBytes = await readOnce(descriptor, target, filledBytes, offsetBytes + filledBytes);
+    if (readBytes === 0) break;
+    filledBytes += readBytes;
+  }
+  return filledBytes;
+}
+
+function readOnce(descriptor: number, target: Uint8Array, from: number, offsetBytes: number): Promise<number> {
+  return new Promise((resolve, reject) => {
+    read(descriptor, target, from, target.length - from, offsetBytes, (error, readBytes) =>
+      error ? reject(error) : resolve(readBytes),
+    );
+  });
+}
+
+/** Appends all chunks with as few calls as possible; a full disk first writes less than it was given. */
+export async function writeFully(descriptor: number, chunks: readonly Uint8Array[]): Promise<void> {
+  let rest = chunks;
+  while (rest.length > 0) rest = dropBytes(rest, await writeOnce(descriptor, rest));
+}
+
+function writeOnce(descriptor: number, chunks: readonly Uint8Array[]): Promise<number> {
+  return new Promise((resolve, reject) => {
+    writev(descriptor, chunks, (error, writtenBytes) => (error ? reject(error) : resolve(writtenBytes)));
+  });
+}
+
+function dropBytes(chunks: readonly Uint8Array[], countBytes: number): readonly Uint8Array[] {
+  let dropped = 0;
+  let restBytes = countBytes;
+  for (const chunk of chunks) {
+    if (restBytes < chunk.length) break;
+    restBytes -= chunk.length;
+    dropped += 1;
+  }
+  const kept = chunks.slice(dropped);
+  const first = kept[0];
+  if (first !== undefined && restBytes > 0) kept[0] = first.subarray(restBytes);
+  return kept;
+}
+
+const codesOfErrors: Readonly<Record<string, ErrorCode>> = {
+  ENOENT: "not-found",
+  ENOTDIR: "not-found",
+  ELOOP: "not-found",
+  ENAMETOOLONG: "not-found",
+  EEXIST: "already-exists",
+  ENOSPC: "out-of-space",
+  EDQUOT: "out-of-space",
+};
+
+/** The error of a system call as one of ours; what is one already stays as it is. */
+export function fileSystemError(error: unknown, action: string): CofferError {
+  if (error instanceof CofferError) return error;
+  const cause = error as NodeJS.ErrnoException;
+  const code = codesOfErrors[cause.code ?? ""] ?? "unavailable";
+  return new CofferError(code, `${action}: ${cause.message}`, { cause });
+}
+
+/** True when a system call failed for one of these reasons. */
+export function failedWith(error: unknown, ...codes: readonly string[]): boolean {
+  return codes.includes((error as NodeJS.ErrnoException | undefined)?.code ?? "");
+}

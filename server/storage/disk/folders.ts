@@ -1,0 +1,73 @@
+/** Making folders and the names in them durable. */
+import { constants } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { fileTypes } from "../../../shared/format/layout.ts";
+import { closeFile, failedWith, folderMode, openFile, syncFile } from "./file-system.ts";
+
+/** The 256 folders that packs are spread over. */
+export const packFolders: readonly string[] = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, "0"));
+
+export class Folders {
+  /** Folders that exist already, but whose names in their parents are not yet durable. */
+  readonly #inProgress = new Set<Promise<void>>();
+
+  /** Makes a folder and its parents, durably. Existing ones are left alone. */
+  make(folder: string): Promise<void> {
+    return this.#track(this.#make(folder));
+  }
+
+  /** Makes the folders of a repository, durably. */
+  makeRepository(folder: string): Promise<void> {
+    return this.#track(this.#makeRepository(folder));
+  }
+
+  /** Returns when the names in the folder, and the folder's own name, survive a crash. */
+  async sync(folder: string): Promise<void> {
+    await syncFolder(folder);
+    if (this.#inProgress.size > 0) await Promise.all(this.#inProgress);
+  }
+
+  #track(making: Promise<void>): Promise<void> {
+    this.#inProgress.add(making);
+    const forget = (): void => void this.#inProgress.delete(making);
+    making.then(forget, forget);
+    return making;
+  }
+
+  async #make(folder: string): Promise<void> {
+    const firstMade = await mkdir(folder, { recursive: true, mode: folderMode });
+    if (firstMade === undefined) return;
+    const last = dirname(firstMade);
+    let parent = folder;
+    do {
+      parent = dirname(parent);
+      await syncFolder(parent);
+    } while (parent.length > last.length);
+  }
+
+  async #makeRepository(folder: string): Promise<void> {
+    await this.#make(folder);
+    await Promise.all(fileTypes.map((type) => makeOne(join(folder, type))));
+    const packs = join(folder, "data");
+    await Promise.all(packFolders.map((name) => makeOne(join(packs, name))));
+    await Promise.all([syncFolder(packs), syncFolder(folder)]);
+  }
+}
+
+async function makeOne(folder: string): Promise<void> {
+  try {
+    await mkdir(folder, { mode: folderMode });
+  } catch (error) {
+    if (!failedWith(error, "EEXIST")) throw error;
+  }
+}
+
+async function syncFolder(folder: string): Promise<void> {
+  const descriptor = await openFile(folder, constants.O_RDONLY | constants.O_DIRECTORY);
+  try {
+    await syncFile(descriptor);
+  } finally {
+    await closeFile(descriptor);
+  }
+}

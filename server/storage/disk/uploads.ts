@@ -1,0 +1,126 @@
+/**
+ * Where uploads grow until they are whole: files in one folder beside the repositories, so that they are never listed and
+ * sweeping what a crash left behind takes no search. A folder of a repository can lie on another file system, where a file from
+ * here cannot be linked to. Then the upload grows in that folder, and a symbolic link here, made before it, tells the sweep.
+ */
+import { randomBytes } from "node:crypto";
+import { copyFile, mkdir, readdir, readlink, symlink } from "node:fs/promises";
+import { basename, join, relative, resolve } from "node:path";
+import {
+  closeFile,
+  createFlags,
+  failedWith,
+  fileMode,
+  folderMode,
+  openFile,
+  syncFile,
+  unlinkFile,
+} from "./file-system.ts";
+
+/** The server's own folder under the data folder; no repository can have its name. */
+export const ownFolder = ".coffer";
+
+const distantPrefix = ".coffer-upload-";
+
+/** A file that is being written and not yet visible under its name. */
+export interface TemporaryFile {
+  readonly path: string;
+  readonly descriptor: number;
+  /** The symbolic link that tells of a file outside the uploads folder. */
+  readonly note?: string;
+}
+
+export class Uploads {
+  readonly #folder: string;
+  /** Folders (of a type, in a repository) that turned out to be on another file system. */
+  readonly #distantFolders = new Set<string>();
+
+  constructor(dataFolder: string) {
+    this.#folder = join(dataFolder, ownFolder, "uploads");
+  }
+
+  /**
+   * Opens a new file for an upload that will get its place in `targetFolder`. `distanceKey` names the folder that decides
+   * whether that is on this file system.
+   */
+  async open(targetFolder: string, distanceKey: string): Promise<TemporaryFile> {
+    if (this.#distantFolders.has(distanceKey)) return this.#openDistant(targetFolder);
+    const path = join(this.#folder, randomName());
+    return { path, descriptor: await this.#withFolder(() => openFile(path, createFlags, fileMode)) };
+  }
+
+  /** Copies a finished file to where it can be linked to its place, and remembers to begin there from now on. */
+  async moveNear(file: TemporaryFile, targetFolder: string, distanceKey: string): Promise<TemporaryFile> {
+    this.#distantFolders.add(distanceKey);
+    const copy = await this.#openDistant(targetFolder);
+    try {
+      await copyFile(file.path, copy.path);
+      await syncFile(copy.descriptor);
+    } catch (error) {
+      await this.discard(copy);
+      throw error;
+    } finally {
+      await closeFile(copy.descriptor);
+    }
+    await this.discard(file);
+    return copy;
+  }
+
+  /** Removes the temporary name; what was linked to its place stays. Never throws: the next start sweeps what is left. */
+  async discard(file: TemporaryFile): Promise<void> {
+    await removeQuietly(file.path);
+    if (file.note !== undefined) await removeQuietly(file.note);
+  }
+
+  /** Removes what earlier runs left behind. Returns how many unfinished uploads there were. */
+  async sweep(): Promise<number> {
+    const names = await readdir(this.#folder, { withFileTypes: true }).catch((error: unknown) => {
+      if (failedWith(error, "ENOENT", "ENOTDIR")) return [];
+      throw error;
+    });
+    for (const entry of names) {
+      const path = join(this.#folder, entry.name);
+      if (entry.isSymbolicLink()) await sweepDistant(resolve(this.#folder, await readlink(path)));
+      await unlinkFile(path);
+    }
+    return names.length;
+  }
+
+  async #openDistant(targetFolder: string): Promise<TemporaryFile> {
+    const name = randomName();
+    const path = join(targetFolder, distantPrefix + name);
+    const note = join(this.#folder, name);
+    await mkdir(targetFolder, { recursive: true, mode: folderMode });
+    await this.#withFolder(() => symlink(relative(this.#folder, path), note));
+    try {
+      return { path, note, descriptor: await openFile(path, createFlags, fileMode) };
+    } catch (error) {
+      await removeQuietly(note);
+      throw error;
+    }
+  }
+
+  /** The folder is made when the first upload needs it: a server that is only read from writes nothing. */
+  async #withFolder<Result>(action: () => Promise<Result>): Promise<Result> {
+    try {
+      return await action();
+    } catch (error) {
+      if (!failedWith(error, "ENOENT")) throw error;
+      await mkdir(this.#folder, { recursive: true, mode: folderMode });
+      return action();
+    }
+  }
+}
+
+async function sweepDistant(path: string): Promise<void> {
+  // Whatever a link may point at, only files of our making are removed.
+  if (basename(path).startsWith(distantPrefix)) await removeQuietly(path);
+}
+
+async function removeQuietly(path: string): Promise<void> {
+  await unlinkFile(path).catch(() => undefined);
+}
+
+function randomName(): string {
+  return randomBytes(12).toString("hex");
+}
