@@ -175,10 +175,17 @@ function deriveByOpenSsl(
   // The default of 32 MiB does not even do for restic's ordinary parameters.
   const maxmem = 128 * r * (N + p + 2) + 1024 * 1024;
   return new Promise((resolve, reject) => {
-    scrypt(password, salt, lengthBytes, { N, r, p, maxmem }, (cause, key) => {
-      if (cause === null) resolve(new Uint8Array(key));
-      else
-        reject(new CofferError("internal", `scrypt failed with N=${N}, r=${r}, p=${p}: ${cause.message}`, { cause }));
-    });
+    const fail = (cause: unknown): void => {
+      reject(new CofferError("internal", `scrypt expected usable parameters, got N=${N}, r=${r}, p=${p}`, { cause }));
+    };
+    try {
+      scrypt(password, salt, lengthBytes, { N, r, p, maxmem }, (cause, key) => {
+        if (cause === null) resolve(new Uint8Array(key));
+        else fail(cause);
+      });
+    } catch (cause) {
+      // Parameters that are not allowed are thrown at once.
+      fail(cause);
+    }
   });
 }
