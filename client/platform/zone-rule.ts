@@ -40,11 +40,11 @@ export function parseZoneRule(text: string): ZoneRule | undefined {
   const match = ruleForm.exec(text);
   if (match === null) return undefined;
   const [, standardName = "", standardOffset = "", summerName, summerOffset, start, startTime, end, endTime] = match;
-  const standard = { abbreviation: plainName(standardName), offsetSeconds: -secondsOf(standardOffset) };
+  const standard = { abbreviation: plainName(standardName), offsetSeconds: 0 - secondsOf(standardOffset) };
   if (summerName === undefined || start === undefined || end === undefined) return new FixedRule(standard);
   const summer = {
     abbreviation: plainName(summerName),
-    offsetSeconds: summerOffset === undefined ? standard.offsetSeconds + 3600 : -secondsOf(summerOffset),
+    offsetSeconds: summerOffset === undefined ? standard.offsetSeconds + 3600 : 0 - secondsOf(summerOffset),
   };
   return new YearlyRule(standard, summer, changeDateOf(start, startTime), changeDateOf(end, endTime));
 }
