@@ -36,6 +36,9 @@ export function piecesOf(content: readonly Id[], index: BlobSource["index"]): Fi
   return content.map((id) => {
     const place = index.lookup("data", id)[0];
     if (place === undefined) throw new CofferError("damaged", `blob ${id} is in no index of the repository`);
+    if (place.lengthBytes < sealedOverheadBytes) {
+      throw new CofferError("damaged", `blob ${id} has a length of ${place.lengthBytes} in the index: too short`);
+    }
     const lengthBytes = place.uncompressedBytes || place.lengthBytes - sealedOverheadBytes;
     const piece = { id, position, lengthBytes, place };
     position += lengthBytes;

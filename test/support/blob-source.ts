@@ -1,0 +1,85 @@
+/** The plainest way to read a repository, for tests of what reads many blobs: everything in maps, nothing in parallel. */
+
+import type { Backend } from "../../client/backends/backend.ts";
+import { createNodeProvider } from "../../client/platform/node-provider.ts";
+import type { BlobPlace, BlobSource } from "../../client/reading/source.ts";
+import { CofferError } from "../../shared/errors.ts";
+import { toHex } from "../../shared/format/bytes.ts";
+import { decodeDocument } from "../../shared/format/document.ts";
+import { parseIndex } from "../../shared/format/index-file.ts";
+import type { Id } from "../../shared/format/layout.ts";
+import { type BlobType, packSizeOf } from "../../shared/format/pack.ts";
+import type { SealingKey } from "../../shared/format/provider.ts";
+import { decodeTree } from "../../shared/format/tree.ts";
+
+const provider = createNodeProvider();
+
+export class PlainBlobSource implements BlobSource {
+  readonly backend: Backend;
+  readonly masterKey: SealingKey;
+  readonly #places = new Map<string, BlobPlace[]>();
+  readonly #packSizes = new Map<Id, number>();
+  readonly index: BlobSource["index"] = {
+    lookup: (type, id) => this.#places.get(`${type}/${id}`) ?? [],
+    packSizeOf: (packId) => this.#packSizes.get(packId),
+  };
+
+  private constructor(backend: Backend, masterKey: SealingKey) {
+    this.backend = backend;
+    this.masterKey = masterKey;
+  }
+
+  static async open(backend: Backend, masterKey: SealingKey): Promise<PlainBlobSource> {
+    const source = new PlainBlobSource(backend, masterKey);
+    for (const { id } of await backend.list("index")) source.#addIndex(await source.loadDocument("index", id));
+    return source;
+  }
+
+  async loadDocument(type: "index" | "snapshots", id: Id): Promise<Uint8Array> {
+    const sealed = await this.backend.load({ type, id });
+    return decodeDocument(provider.sealer(this.masterKey).open(sealed), 2, provider);
+  }
+
+  #addIndex(document: Uint8Array): void {
+    for (const { id: packId, blobs } of parseIndex(document).packs) {
+      this.#packSizes.set(packId, packSizeOf(blobs));
+      for (const { type, id, ...place } of blobs) {
+        const places = this.#places.get(`${type}/${id}`) ?? [];
+        this.#places.set(`${type}/${id}`, [...places, { packId, ...place }]);
+      }
+    }
+  }
+
+  async loadBlob(type: BlobType, id: Id): Promise<Uint8Array> {
+    let failure: unknown = new CofferError("not-found", `blob ${id} is in no index`);
+    for (const place of this.index.lookup(type, id)) {
+      try {
+        return await this.#loadCopy(place, id);
+      } catch (error) {
+        failure = error;
+      }
+    }
+    throw failure;
+  }
+
+  async #loadCopy({ packId, offsetBytes, lengthBytes, uncompressedBytes }: BlobPlace, id: Id): Promise<Uint8Array> {
+    const sealed = await this.backend.load({ type: "data", id: packId }, { range: { offsetBytes, lengthBytes } });
+    const payload = provider.sealer(this.masterKey).open(sealed);
+    const plaintext = uncompressedBytes === 0 ? payload : provider.decompress(payload, uncompressedBytes);
+    if (toHex(provider.sha256(plaintext)) !== id) throw new CofferError("hash-mismatch", `blob ${id} is other content`);
+    return plaintext;
+  }
+
+  async loadTree(id: Id): Promise<ReturnType<typeof decodeTree>> {
+    return decodeTree(await this.loadBlob("tree", id));
+  }
+
+  /** The blobs of all places, for tests that damage one of them. */
+  placesOf(type: BlobType, id: Id): readonly BlobPlace[] {
+    return this.index.lookup(type, id);
+  }
+}
+
+export function idOf(bytes: Uint8Array): Id {
+  return toHex(provider.sha256(bytes));
+}
