@@ -4,7 +4,7 @@
  */
 
 /** Go's bits. Those that have no counterpart in Unix (append-only, exclusive, temporary) are never stored. */
-export const goModeBits = {
+const goModeBits = {
   directory: 0x8000_0000,
   symlink: 0x0800_0000,
   device: 0x0400_0000,

@@ -23,6 +23,9 @@ const nanosecondsPerSecond = 1_000_000_000n;
 const secondsPerDay = 86_400;
 const secondsPerMinute = 60;
 const maxYear = 9999;
+const digitZero = 0x30;
+/** Where the digits after the dot begin: the parts before it have a fixed length. */
+const fractionStart = "2006-01-02T15:04:05.".length;
 
 interface CalendarTime {
   readonly year: number;
@@ -68,7 +71,7 @@ export function formatLong(text: string, localZone: TimeZone): string {
 }
 
 const timeForm =
-  /^(\d{4})-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])T([01]\d|2[0-3]):([0-5]\d):([0-5]\d)(?:[.,](\d+))?(?:Z|([+-])([01]\d|2[0-3]):([0-5]\d))$/;
+  /^\d{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12]\d|3[01])T(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:[.,]\d+)?(?:Z|[+-](?:[01]\d|2[0-3]):[0-5]\d)$/;
 
 /** True for text of the form that `parseTime` takes; a day that its month does not have is not found out. */
 export function isTimeText(text: string): boolean {
@@ -80,20 +83,46 @@ export function isTimeText(text: string): boolean {
  * `malformed` on any other form and on dates that no calendar has.
  */
 export function parseTime(text: string): { unixNs: bigint; offsetSeconds: number } {
-  const match = timeForm.exec(text);
-  if (match === null) throw malformedTime(text);
-  const [year = 0, month = 0, day = 0, hour = 0, minute = 0, second = 0] = match.slice(1, 7).map(Number);
-  const [, , , , , , , fraction = "", sign = "+", offsetHour = "0", offsetMinute = "0"] = match;
-  const isOnCalendar = month >= 1 && month <= 12 && day >= 1 && day <= daysOfMonth(year, month);
-  const isOnClock =
-    hour <= 23 && minute <= 59 && second <= 59 && Number(offsetHour) <= 23 && Number(offsetMinute) <= 59;
-  if (!isOnCalendar || !isOnClock) throw malformedTime(text);
+  if (!isTimeText(text)) throw malformedTime(text);
+  const year = readDigits(text, 0, 4);
+  const month = readDigits(text, 5, 2);
+  const day = readDigits(text, 8, 2);
+  if (day > daysOfMonth(year, month)) throw malformedTime(text);
 
-  const offsetMinutes = Number(offsetHour) * 60 + Number(offsetMinute);
-  const offsetSeconds = offsetMinutes === 0 ? 0 : offsetMinutes * secondsPerMinute * (sign === "-" ? -1 : 1);
-  const localSeconds = daysSince1970(year, month, day) * secondsPerDay + hour * 3600 + minute * 60 + second;
-  const nanoseconds = BigInt(fraction.slice(0, 9).padEnd(9, "0"));
-  return { unixNs: BigInt(localSeconds - offsetSeconds) * nanosecondsPerSecond + nanoseconds, offsetSeconds };
+  const secondOfDay = readDigits(text, 11, 2) * 3600 + readDigits(text, 14, 2) * 60 + readDigits(text, 17, 2);
+  const offsetSeconds = readOffset(text);
+  const unixSeconds = daysSince1970(year, month, day) * secondsPerDay + secondOfDay - offsetSeconds;
+  return { unixNs: BigInt(unixSeconds) * nanosecondsPerSecond + BigInt(readNanoseconds(text)), offsetSeconds };
+}
+
+/** The number that `count` digits from `start` on make. */
+function readDigits(text: string, start: number, count: number): number {
+  let value = 0;
+  for (let index = start; index < start + count; index++) value = value * 10 + text.charCodeAt(index) - digitZero;
+  return value;
+}
+
+/** The fraction after the seconds, if there is one, as nanoseconds; further digits are dropped. */
+function readNanoseconds(text: string): number {
+  const mark = text.charAt(fractionStart - 1);
+  if (mark !== "." && mark !== ",") return 0;
+  let nanoseconds = 0;
+  let unit = 100_000_000;
+  for (let index = fractionStart; unit >= 1; index++) {
+    const digit = text.charCodeAt(index) - digitZero;
+    if (!(digit >= 0 && digit <= 9)) break;
+    nanoseconds += digit * unit;
+    unit /= 10;
+  }
+  return nanoseconds;
+}
+
+/** `Z` or the last six characters. */
+function readOffset(text: string): number {
+  if (text.endsWith("Z")) return 0;
+  const start = text.length - 6;
+  const magnitude = (readDigits(text, start + 1, 2) * 60 + readDigits(text, start + 4, 2)) * secondsPerMinute;
+  return text.charAt(start) === "-" ? 0 - magnitude : magnitude;
 }
 
 function malformedTime(text: string): CofferError {

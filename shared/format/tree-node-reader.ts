@@ -83,7 +83,7 @@ function readType(value: unknown): NodeType {
   throw new CofferError("unsupported", `"type" expected one of ${nodeTypes.join(", ")}, got ${describeValue(value)}`);
 }
 
-export function isNodeType(value: unknown): value is NodeType {
+function isNodeType(value: unknown): value is NodeType {
   return (nodeTypes as readonly unknown[]).includes(value);
 }
 
