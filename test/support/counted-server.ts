@@ -1,4 +1,4 @@
-/** Starts the built server as a child process on a free loopback port, and asks it how many connections it accepted. */
+/** Starts the server, as built unless told otherwise, as a child process on a free loopback port, and asks it how many connections it accepted. */
 import { type ChildProcess, spawn } from "node:child_process";
 import { once } from "node:events";
 import { createInterface } from "node:readline";
@@ -12,17 +12,29 @@ export interface CountedServer {
   /** TCP connections accepted since the server started. */
   acceptedConnections(): Promise<number>;
   stop(): Promise<void>;
+  /** Ends it without any notice. */
+  kill(): Promise<void>;
 }
 
-export async function startCountedServer(serverArguments: readonly string[]): Promise<CountedServer> {
+export interface CountedServerOptions {
+  /** The program to run; by default the built one. */
+  readonly program?: string;
+  /** 0: any free port. */
+  readonly port?: number;
+}
+
+export async function startCountedServer(
+  serverArguments: readonly string[],
+  options: CountedServerOptions = {},
+): Promise<CountedServer> {
   const child = spawn(
     process.execPath,
     [
       "--import",
       new URL("count-connections.ts", import.meta.url).href,
-      `${projectFolder}/dist/server/main.js`,
+      options.program ?? `${projectFolder}/dist/server/main.js`,
       "--listen",
-      "127.0.0.1:0",
+      `127.0.0.1:${options.port ?? 0}`,
       ...serverArguments,
     ],
     { stdio: ["ignore", "ignore", "pipe", "ipc"] },
@@ -37,13 +49,16 @@ export async function startCountedServer(serverArguments: readonly string[]): Pr
       const [message] = (await answer) as [{ acceptedConnections: number }];
       return message.acceptedConnections;
     },
-    stop: async () => {
-      if (child.exitCode !== null || child.signalCode !== null) return;
-      const exited = once(child, "exit");
-      child.kill("SIGTERM");
-      await exited;
-    },
+    stop: () => end(child, "SIGTERM"),
+    kill: () => end(child, "SIGKILL"),
   };
+}
+
+async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  if (child.exitCode !== null || child.signalCode !== null) return;
+  const exited = once(child, "exit");
+  child.kill(signal);
+  await exited;
 }
 
 /** The address in the line `start server on ADDRESS`. */
