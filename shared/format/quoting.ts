@@ -9,6 +9,7 @@ import { decodeRune, runeBytes, runeCodePoint, undecodable } from "./runes.ts";
 
 const quote = 0x22;
 const backslash = 0x5c;
+const newline = 0x0a;
 
 /** Escapes of one letter, by code point. */
 const letterOf: ReadonlyMap<number, string> = new Map([
@@ -73,6 +74,8 @@ function hexEscape(byte: number): string {
  * characters that need none. Throws `malformed` on invalid escapes, a raw newline, an unescaped quote and lone surrogates.
  */
 export function unquoteName(quoted: string): Uint8Array {
+  const plain = unquotePlainAscii(quoted);
+  if (plain !== undefined) return plain;
   if (findSpecial(quoted, 0) === quoted.length) return utf8Encode(quoted);
   // A UTF-16 unit stands for at most three bytes.
   const bytes = new Uint8Array(quoted.length * 3);
@@ -87,6 +90,17 @@ export function unquoteName(quoted: string): Uint8Array {
     position = next.end;
   }
   return bytes.slice(0, length);
+}
+
+/** The bytes when every character stands for itself and is one byte; a call of TextEncoder costs more than all else. */
+function unquotePlainAscii(quoted: string): Uint8Array | undefined {
+  const bytes = new Uint8Array(quoted.length);
+  for (let index = 0; index < quoted.length; index++) {
+    const unit = quoted.charCodeAt(index);
+    if (unit > 0x7f || unit === quote || unit === backslash || unit === newline) return undefined;
+    bytes[index] = unit;
+  }
+  return bytes;
 }
 
 const noBytes = new Uint8Array();
