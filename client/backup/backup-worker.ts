@@ -2,7 +2,6 @@
 import { parentPort, workerData } from "node:worker_threads";
 import { CofferError } from "../../shared/errors.ts";
 import { SealEngine } from "../platform/seal-engine.ts";
-import { BlobTable } from "../repository/blob-table.ts";
 import { BlobStore } from "./blob-store.ts";
 import { ContentReader, plainError, segmentBytes } from "./content-reader.ts";
 import type { WorkerReply, WorkerRequest, WorkerSettings } from "./messages.ts";
@@ -32,7 +31,6 @@ function handle(request: WorkerRequest): void {
   if (request.kind === "batch") reply(reader.readBatch(request));
   else if (request.kind === "segment") reply(reader.readSegment(request, reply));
   else if (request.kind === "memory") reply(reader.readMemory(request, reply));
-  else if (request.kind === "table") store.useTable(BlobTable.attach(request.table));
   else finish();
 }
 

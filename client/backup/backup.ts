@@ -1,4 +1,5 @@
 /** The entry of this folder: a backup from targets to snapshot. */
+import { hash } from "node:crypto";
 import { availableParallelism } from "node:os";
 import { CofferError } from "../../shared/errors.ts";
 import { utf8Encode } from "../../shared/format/bytes.ts";
@@ -21,7 +22,7 @@ const maxDefaultWorkers = 4;
 const maxWorkers = 16;
 
 /**
- * Saves the targets, or one file from a stream, and writes a snapshot of them. The index of `repository` is loaded.
+ * Saves the targets, or one file from a stream, and writes a snapshot of them.
  *
  * Items that cannot be read are told and counted; everything else that goes wrong (a failing upload, a lost lock, a raised `signal`)
  * rejects: then there is no snapshot, and what was stored is indexed as far as possible, so that the next run need not store it again.
@@ -36,6 +37,7 @@ export async function backup(
   const begun = performance.now();
   const clock = options.nowNs ?? systemNowNs;
   const startNs = clock();
+  await repository.loadIndex();
   const context = createContext(repository, options, events, signal);
   const { pipeline, statistics, zone } = context;
   let run: FileRun | StreamRun | undefined;
@@ -95,6 +97,8 @@ async function saveSnapshot(
   if (options.skipIfUnchanged && options.parent?.tree === tree) return undefined;
   const json = utf8Encode(encodeSnapshot(snapshotOf(options, tree, summary)));
   pipeline.throwIfFailed();
+  // A dry run names a snapshot that does not exist, as restic does.
+  if (options.dryRun) return hash("sha256", json);
   return repository.saveDocument("snapshots", json, signal);
 }
 

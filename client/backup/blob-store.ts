@@ -9,7 +9,7 @@ import { PackMemory } from "./pack-memory.ts";
 import type { StageClock } from "./stage-clock.ts";
 
 export class BlobStore {
-  #table: BlobTable;
+  readonly #table: BlobTable;
   readonly #memory: PackMemory;
   readonly #builder: PackBuilder;
   readonly #clock: StageClock;
@@ -26,11 +26,6 @@ export class BlobStore {
     this.#builder = new PackBuilder("data", settings, engine, clock);
     this.#clock = clock;
     this.#emit = emit;
-  }
-
-  /** Goes on with the same table, which has grown. */
-  useTable(table: BlobTable): void {
-    this.#table = table;
   }
 
   /** Stores a chunk unless it is known, and writes its id (32 bytes) to `ids` at `offset`. */

@@ -68,7 +68,6 @@ export type WorkerTask = BatchTask | SegmentTask | MemoryTask;
 
 export type WorkerRequest =
   | WorkerTask
-  | { readonly kind: "table"; readonly table: BlobTableShared }
   /** Hand over the pack that is begun, and end. */
   | { readonly kind: "finish" };
 

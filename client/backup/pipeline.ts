@@ -38,11 +38,6 @@ export interface ReplyHandler {
 /** After a failure, the packs that are stored get this long to be indexed. */
 const salvageMs = 20_000;
 
-/** More blobs than the workers find while a message about a larger table is on its way. */
-const minTableRoom = 4096;
-/** 14 MiB. */
-const tableSegmentBlobs = 256 * 1024;
-
 /** More buffers hide the way to the server better; each takes up a pack's size of memory. */
 const buffersInFlight = 3;
 /** The memory that all pack buffers together should not exceed, if one for each worker and one in flight allow it. */
@@ -84,7 +79,6 @@ export class Pipeline {
       failed: (error) => this.fail(error),
     });
     this.trees = new TreeStore(settings, index.table, (pack) => this.#uploads.add(pack));
-    if (index.table.room < tableSegmentBlobs) index.table.addSegment(tableSegmentBlobs);
     const { shared: table } = index.table;
     const polynomial = config.chunkerPolynomial;
     this.pool = new WorkerPool({ ...settings, polynomial, table, packMemory: this.#memory.shared }, options.workers, {
@@ -161,19 +155,10 @@ export class Pipeline {
       else if (reply.kind === "batch") this.#handler?.batchDone(reply);
       else if (reply.kind === "cut") this.#handler?.segmentCut(reply);
       else this.#handler?.segmentDone(reply);
-      this.#keepRoomForBlobs();
     } catch (error) {
       this.fail(error);
     }
     this.wake.raise();
-  }
-
-  /** Workers that find the blob table full store blobs twice, so it grows before. */
-  #keepRoomForBlobs(): void {
-    const { table } = this.#repository.index;
-    if (table.room >= minTableRoom) return;
-    table.addSegment(Math.max(table.count, tableSegmentBlobs));
-    this.pool.useTable(table.shared);
   }
 
   #packDone({ buffer, id, lengthBytes, header }: PackReply): void {

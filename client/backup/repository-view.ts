@@ -10,8 +10,10 @@ export interface BackupRepository {
   readonly backend: Pick<Backend, "save" | "connections">;
   readonly config: Config;
   readonly masterKey: SealingKey;
-  /** Loaded before the backup begins. */
+  /** There after `loadIndex`. */
   readonly index: Pick<MasterIndex, "table" | "has">;
+  /** A second call waits for the first. */
+  loadIndex(): Promise<void>;
   loadTree(id: Id): Promise<readonly TreeNode[]>;
   /** Seals and saves a document; its id. */
   saveDocument(type: "snapshots" | "index", json: Uint8Array, signal?: AbortSignal): Promise<Id>;

@@ -2,7 +2,6 @@
 import { extname } from "node:path";
 import { Worker } from "node:worker_threads";
 import { CofferError, type ErrorCode, errorCodes } from "../../shared/errors.ts";
-import type { BlobTableShared } from "../repository/blob-table.ts";
 import type {
   BatchReply,
   CutReply,
@@ -40,7 +39,6 @@ export class WorkerPool {
   readonly #events: WorkerPoolEvents;
   readonly #members: Member[] = [];
   readonly #waiting: WorkerTask[] = [];
-  #table: BlobTableShared | undefined;
   #isTerminated = false;
 
   constructor(settings: WorkerSettings, maxWorkers: number, events: WorkerPoolEvents) {
@@ -68,12 +66,6 @@ export class WorkerPool {
   submitFirst(task: WorkerTask): void {
     this.#waiting.unshift(task);
     this.#distribute();
-  }
-
-  /** The blob table has grown: all workers go on with this one. */
-  useTable(table: BlobTableShared): void {
-    this.#table = table;
-    for (const { worker } of this.#members) worker.postMessage({ kind: "table", table } satisfies WorkerRequest);
   }
 
   /** After all tasks are answered: hands over the packs that are begun, and ends the threads. The stages, summed. */
@@ -116,9 +108,8 @@ export class WorkerPool {
   #start(): Member {
     // The same file extension as this file's: .ts from source, .js when built.
     const entry = new URL(`./backup-worker${extname(import.meta.url)}`, import.meta.url);
-    const workerData = this.#table === undefined ? this.#settings : { ...this.#settings, table: this.#table };
     // Descriptors belong to the main thread, so a worker must not close them when it ends.
-    const worker = new Worker(entry, { workerData, trackUnmanagedFds: false });
+    const worker = new Worker(entry, { workerData: this.#settings, trackUnmanagedFds: false });
     const member: Member = { worker, load: 0, onFinished: undefined, hasFinished: false };
     worker.on("message", (reply: WorkerReply) => this.#receive(member, reply));
     worker.on("error", (error) => this.#fail(workerError(error)));
