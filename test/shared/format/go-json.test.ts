@@ -57,7 +57,7 @@ describe("JSON strings of Go", () => {
         const bytes = Uint8Array.from(values);
         expect(isValidUtf8(bytes)).to.equal(decodes(bytes));
       }),
-      { numRuns: 20_000 },
+      { numRuns: 5000 },
     );
   });
 
