@@ -24,6 +24,8 @@ import { type Id, isId } from "../../shared/format/layout.ts";
 import type { LoadOptions } from "../backends/backend.ts";
 import { type CachedFile, type CachedType, type CacheStore, cachedTypes } from "../backends/cache.ts";
 import { checkRange, lengthInFile, memoryFor } from "../backends/ranges.ts";
+import { readFully } from "./read-fully.ts";
+import { hasSystemCode } from "./system-errors.ts";
 
 const version = 1;
 const tagText = "Signature: 8a477f597d28d172789f06886806bc55\n";
@@ -58,12 +60,7 @@ export class CacheDirectory implements CacheStore {
     try {
       const lengthBytes = lengthInFile(file, options.range, (await opened.stat()).size);
       const memory = memoryFor(file, lengthBytes, options.into);
-      for (let done = 0; done < lengthBytes; ) {
-        const position = (options.range?.offsetBytes ?? 0) + done;
-        const { bytesRead } = await opened.read(memory, done, lengthBytes - done, position);
-        if (bytesRead === 0) throw new CofferError("damaged", `cached file ${this.#pathOf(file)} became shorter`);
-        done += bytesRead;
-      }
+      await readFully(opened, memory, options.range?.offsetBytes ?? 0, options.signal);
       return memory;
     } finally {
       await opened.close();
@@ -151,7 +148,7 @@ async function writeIfAbsent(path: string, text: string): Promise<void> {
   try {
     await writeFile(path, text, { flag: "wx", mode: 0o644 });
   } catch (error) {
-    if (!(error instanceof Error && "code" in error && error.code === "EEXIST")) throw error;
+    if (!hasSystemCode(error, "EEXIST")) throw error;
   }
 }
 
@@ -174,5 +171,5 @@ async function namesIn(folder: string): Promise<string[]> {
 }
 
 function isAbsent(error: unknown): boolean {
-  return error instanceof Error && "code" in error && (error.code === "ENOENT" || error.code === "ENOTDIR");
+  return hasSystemCode(error, "ENOENT", "ENOTDIR");
 }

@@ -11,10 +11,12 @@ import { describeHandle, type FileHandle, type FileType, fileTypes, isId, pathOf
 import type { Backend, FileInfo, LoadOptions } from "../backends/backend.ts";
 import { throwIfCancelled } from "../backends/cancellation.ts";
 import { checkHandle, checkRange, lengthInFile, memoryFor, notFound } from "../backends/ranges.ts";
+import { readFully } from "./read-fully.ts";
+import { hasSystemCode, systemCodeOf } from "./system-errors.ts";
 
 /** How many files a listing asks about at once: enough to keep Node's file threads busy. */
 const parallelStats = 64;
-/** A piece of a read or write: a cancelled operation ends after at most one more of them. */
+/** A cancelled write ends after at most one more piece of this length. */
 const pieceBytes = 4 * 1024 * 1024;
 const groupReadBit = 0o040;
 const writeBits = 0o222;
@@ -53,9 +55,10 @@ export class LocalBackend implements Backend {
     throwIfCancelled(signal);
     const shards = Array.from({ length: 256 }, (_, shard) => `data/${shard.toString(16).padStart(2, "0")}`);
     try {
-      for (const folder of [...fileTypes, ...shards]) {
-        await mkdir(join(this.#root, folder), { recursive: true, mode: this.#folderMode });
-      }
+      const make = (folder: string): Promise<unknown> =>
+        mkdir(join(this.#root, folder), { recursive: true, mode: this.#folderMode });
+      for (const folder of fileTypes) await make(folder);
+      await Promise.all(shards.map(make));
       for (const folder of [dirname(this.#root), this.#root, join(this.#root, "data")]) await flushFolder(folder);
     } catch (error) {
       throw translate(error, `folders of the repository at ${this.#root}`);
@@ -81,7 +84,10 @@ export class LocalBackend implements Backend {
     checkHandle(handle);
     throwIfCancelled(signal);
     try {
-      return (await stat(this.#pathOf(handle))).size;
+      const status = await stat(this.#pathOf(handle));
+      // A folder or device of that name is no file of the repository: it is not listed either.
+      if (!status.isFile()) throw notFound(handle);
+      return status.size;
     } catch (error) {
       throw this.#translate(error, handle);
     }
@@ -94,7 +100,9 @@ export class LocalBackend implements Backend {
     let file: OpenFile | undefined;
     try {
       file = await open(this.#pathOf(handle), constants.O_RDONLY);
-      const lengthBytes = lengthInFile(handle, options.range, (await file.stat()).size);
+      const status = await file.stat();
+      if (!status.isFile()) throw notFound(handle);
+      const lengthBytes = lengthInFile(handle, options.range, status.size);
       const memory = memoryFor(handle, lengthBytes, options.into);
       await readFully(file, memory, options.range?.offsetBytes ?? 0, options.signal);
       return memory;
@@ -131,7 +139,7 @@ export class LocalBackend implements Backend {
     try {
       await unlink(this.#pathOf(handle));
     } catch (error) {
-      if (systemCodeOf(error) !== "ENOENT") throw this.#translate(error, handle);
+      if (!hasSystemCode(error, "ENOENT")) throw this.#translate(error, handle);
     }
   }
 
@@ -152,7 +160,7 @@ export class LocalBackend implements Backend {
     try {
       return await open(path, flags, this.#fileMode);
     } catch (error) {
-      if (systemCodeOf(error) !== "ENOENT") throw error;
+      if (!hasSystemCode(error, "ENOENT")) throw error;
     }
     const folder = dirname(path);
     await mkdir(folder, { recursive: true, mode: this.#folderMode });
@@ -162,7 +170,7 @@ export class LocalBackend implements Backend {
   }
 
   #translate(error: unknown, handle: FileHandle): CofferError {
-    if (systemCodeOf(error) === "ENOENT") return notFound(handle, error);
+    if (hasSystemCode(error, "ENOENT")) return notFound(handle, error);
     return translate(error, describeHandle(handle));
   }
 }
@@ -183,21 +191,6 @@ async function writeDurably(file: OpenFile, body: Uint8Array, signal: AbortSigna
   await ignoring(["EPERM", "EACCES", "ENOTSUP", "ENOSYS"], file.chmod(status.mode & 0o777 & ~writeBits));
 }
 
-async function readFully(
-  file: OpenFile,
-  memory: Uint8Array,
-  offsetBytes: number,
-  signal: AbortSignal | undefined,
-): Promise<void> {
-  for (let done = 0; done < memory.length; ) {
-    throwIfCancelled(signal);
-    const length = Math.min(pieceBytes, memory.length - done);
-    const { bytesRead } = await file.read(memory, done, length, offsetBytes + done);
-    if (bytesRead === 0) throw new CofferError("unavailable", "file became shorter while it was read");
-    done += bytesRead;
-  }
-}
-
 /** Makes renames and creations in a folder durable, where the system can do that. */
 async function flushFolder(path: string): Promise<void> {
   const unsupported = ["ENOTSUP", "EINVAL", "ENOENT", "EISDIR", "EPERM", "EACCES", "ENOTTY", "ENOSYS"];
@@ -211,7 +204,7 @@ async function ignoring(codes: readonly string[], work: Promise<void>): Promise<
   try {
     await work;
   } catch (error) {
-    if (!codes.includes(systemCodeOf(error) ?? "")) throw error;
+    if (!hasSystemCode(error, ...codes)) throw error;
   }
 }
 
@@ -220,7 +213,7 @@ async function namesIn(folder: string): Promise<string[]> {
   try {
     return await readdir(folder);
   } catch (error) {
-    if (["ENOENT", "ENOTDIR"].includes(systemCodeOf(error) ?? "")) return [];
+    if (hasSystemCode(error, "ENOENT", "ENOTDIR")) return [];
     throw translate(error, `folder ${folder}`);
   }
 }
@@ -236,16 +229,12 @@ async function sizesOf(paths: readonly string[], signal: AbortSignal | undefined
         const status = await stat(path);
         if (status.isFile()) found.push({ id: path.slice(-64), sizeBytes: status.size });
       } catch (error) {
-        if (systemCodeOf(error) !== "ENOENT") throw translate(error, path);
+        if (!hasSystemCode(error, "ENOENT")) throw translate(error, path);
       }
     }
   };
   await Promise.all(Array.from({ length: Math.min(parallelStats, paths.length) }, worker));
   return found;
-}
-
-function systemCodeOf(error: unknown): string | undefined {
-  return error instanceof Error && "code" in error && typeof error.code === "string" ? error.code : undefined;
 }
 
 const codeOfSystemCode: Readonly<Record<string, ErrorCode>> = {
