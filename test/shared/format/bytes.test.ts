@@ -68,6 +68,11 @@ describe("bytes", () => {
     expect(fromBase64("AA==")).to.deep.equal(new Uint8Array(1));
   });
 
+  it("decodes base64 of many megabytes", () => {
+    const data = new Uint8Array(20_000_000).fill(65);
+    expect(fromBase64(Buffer.from(data).toString("base64")).length).to.equal(data.length);
+  });
+
   it("accepts exactly the base64 texts that encode to themselves", () => {
     const text = fc.string({ unit: fc.constantFrom(..."ABab09+/="), maxLength: 12 });
     fc.assert(
