@@ -64,9 +64,10 @@ class MemoryStorage implements Storage {
     if (handle.type === "config" && !this.#files.has(folder)) {
       throw new CofferError("not-found", `repository ${folder} does not exist`);
     }
+    this.#refuseExisting(handle);
     const chunks: Uint8Array[] = [];
-    for await (const chunk of body) chunks.push(chunk.slice());
-    if (this.#files.has(path)) throw new CofferError("already-exists", `${describeHandle(handle)} exists already`);
+    for await (const chunk of body) chunks.push(new Uint8Array(chunk));
+    this.#refuseExisting(handle);
     this.#files.set(this.#prefix, new Uint8Array());
     this.#files.set(folder, new Uint8Array());
     this.#files.set(path, new Uint8Array(Buffer.concat(chunks)));
@@ -74,6 +75,11 @@ class MemoryStorage implements Storage {
 
   async remove(handle: FileHandle): Promise<void> {
     this.#files.delete(this.#prefix + pathOf(handle));
+  }
+
+  #refuseExisting(handle: FileHandle): void {
+    if (!this.#files.has(this.#prefix + pathOf(handle))) return;
+    throw new CofferError("already-exists", `${describeHandle(handle)} exists already`);
   }
 
   #find(handle: FileHandle): Uint8Array {

@@ -2,13 +2,15 @@
  * The calls of the operating system that the disk storage needs, with plain descriptors: a `FileHandle` object costs more
  * than a small read. All errors are turned into `CofferError`s by `fileSystemError`.
  */
-import { close, constants, fstat, fsync, link, open, read, type Stats, stat, unlink, writev } from "node:fs";
+import { close, constants, fstat, fsync, link, lstat, open, read, type Stats, stat, unlink, writev } from "node:fs";
 import { promisify } from "node:util";
 import { CofferError, type ErrorCode } from "../../../shared/errors.ts";
 
 export const openFile: (path: string, flags: number, mode?: number) => Promise<number> = promisify(open);
 export const closeFile: (descriptor: number) => Promise<void> = promisify(close);
 export const statusOf: (path: string) => Promise<Stats> = promisify(stat);
+/** Of a link itself, not of what it leads to. */
+export const entryStatusOf: (path: string) => Promise<Stats> = promisify(lstat);
 export const statusOfOpen: (descriptor: number) => Promise<Stats> = promisify(fstat);
 const syncDescriptor: (descriptor: number) => Promise<void> = promisify(fsync);
 export const linkFile: (existing: string, added: string) => Promise<void> = promisify(link);

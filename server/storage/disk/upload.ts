@@ -6,7 +6,7 @@ import { rename } from "node:fs/promises";
 import { dirname } from "node:path";
 import { CofferError } from "../../../shared/errors.ts";
 import { Gate } from "../../gate.ts";
-import { closeFile, failedWith, linkFile, statusOf, syncFile } from "./file-system.ts";
+import { closeFile, entryStatusOf, failedWith, linkFile, syncFile } from "./file-system.ts";
 import type { Folders } from "./folders.ts";
 import type { ReceivedBody } from "./received-body.ts";
 import type { TemporaryFile, Uploads } from "./uploads.ts";
@@ -115,9 +115,10 @@ export class Uploader {
   }
 }
 
+/** Whatever has the name is in the way, also a link that leads nowhere. */
 async function exists(path: string): Promise<boolean> {
   try {
-    await statusOf(path);
+    await entryStatusOf(path);
     return true;
   } catch (error) {
     if (failedWith(error, "ENOENT", "ENOTDIR")) return false;

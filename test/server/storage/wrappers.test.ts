@@ -1,0 +1,104 @@
+/** The wrappers, over memory and over the disk: the suite of the port, and what each of them adds. */
+import { expect } from "chai";
+import { AppendOnlyStorage } from "../../../server/storage/append-only.ts";
+import { assembleStorage } from "../../../server/storage/assemble.ts";
+import { DiskRepositories } from "../../../server/storage/disk/disk-storage.ts";
+import { MemoryRepositories } from "../../../server/storage/memory.ts";
+import type { Repositories, Storage } from "../../../server/storage/storage.ts";
+import { VerifiedStorage } from "../../../server/storage/verified.ts";
+import { fileTypes } from "../../../shared/format/layout.ts";
+import { bodyOf, describeStorage, expectError, listAll, put, readAll } from "../../conformance/storage.ts";
+import { testBytes, testObject } from "../../support/stored-files.ts";
+import { makeTemporaryFolder, type TemporaryFolder } from "../../support/temporary-folder.ts";
+
+function wrapping(repositories: Repositories, wrap: (storage: Storage) => Storage): Repositories {
+  return { at: (folders) => wrap(repositories.at(folders)) };
+}
+
+describeStorage("AppendOnlyStorage over memory", {
+  open: async () => wrapping(new MemoryRepositories(), (storage) => new AppendOnlyStorage(storage)),
+  removesOnlyLocks: true,
+});
+
+describeStorage("VerifiedStorage over memory", {
+  open: async () => wrapping(new MemoryRepositories(), (storage) => new VerifiedStorage(storage)),
+  acceptsSameContent: true,
+});
+
+let folder: TemporaryFolder;
+
+describeStorage("all wrappers over the disk", {
+  open: async () => {
+    folder = makeTemporaryFolder("wrappers");
+    return assembleStorage(new DiskRepositories(folder.path), { appendOnly: true });
+  },
+  close: async () => folder.remove(),
+  acceptsSameContent: true,
+  removesOnlyLocks: true,
+});
+
+describe("VerifiedStorage", () => {
+  let inner: Storage;
+  let storage: Storage;
+
+  beforeEach(async () => {
+    inner = new MemoryRepositories().at([]);
+    storage = new VerifiedStorage(inner);
+    await storage.create();
+  });
+
+  for (const type of fileTypes) {
+    it(`refuses ${type} whose content is not what the name says`, async () => {
+      const object = testObject("right", 100_000, type);
+      for (const content of [testBytes("wrong", 100_000), object.content.subarray(1), new Uint8Array()]) {
+        await expectError(storage.put(object, bodyOf(content)), "hash-mismatch");
+      }
+      const oneBitOff = object.content.slice();
+      oneBitOff[99_999]! ^= 1;
+      await expectError(storage.put(object, bodyOf(oneBitOff)), "hash-mismatch");
+      expect(await listAll(storage, type)).to.deep.equal([]);
+    });
+  }
+
+  it("does not say that an upload is stored when what is stored is damaged", async () => {
+    const object = testObject("damaged", 50_000);
+    await inner.put(object, bodyOf(testBytes("bit rot", 50_000)));
+    await expectError(put(storage, object), "already-exists");
+    expect((await readAll(storage, object)).equals(object.content)).to.equal(false);
+  });
+
+  it("passes on why the same content could not be received again", async () => {
+    const object = testObject("gone", 500_000);
+    await put(storage, object);
+    const failure = new Error("line cut");
+    async function* failingBody(): AsyncIterable<Uint8Array> {
+      yield object.content.slice(0, 1000);
+      throw failure;
+    }
+    const result = await storage.put(object, failingBody()).catch((error: unknown) => error);
+    expect(result).to.equal(failure);
+  });
+
+  it("asks for another try when the stored file goes away meanwhile", async () => {
+    const object = testObject("vanishing", 50_000);
+    await put(storage, object);
+    async function* removingBody(): AsyncIterable<Uint8Array> {
+      yield object.content.slice();
+    }
+    const vanishing: Storage = new VerifiedStorage({
+      create: () => inner.create(),
+      list: (type) => inner.list(type),
+      stat: (handle) => inner.stat(handle),
+      read: (handle, selection) => inner.read(handle, selection),
+      remove: (handle) => inner.remove(handle),
+      put: async (handle, body) => {
+        try {
+          await inner.put(handle, body);
+        } finally {
+          await inner.remove(handle);
+        }
+      },
+    });
+    await expectError(vanishing.put(object, removingBody()), "unavailable");
+  });
+});
