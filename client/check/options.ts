@@ -20,7 +20,7 @@ export interface CheckOptions {
   readonly random?: (() => number) | undefined;
 }
 
-export type CheckCounter = "index files loaded" | "snapshots" | "packs";
+export type CheckCounter = "index files loaded" | "tree packs" | "snapshots" | "packs";
 
 export interface CheckEvents {
   /** A line such as "load indexes", "check all packs", "read all data". */
@@ -38,6 +38,8 @@ export interface CheckResult {
   readonly problemCount: number;
   /** Packs whose content, when read, was not what it should be. */
   readonly brokenPacks: readonly Id[];
+  /** An index file could not be read: nothing further was checked. */
+  readonly isIndexDamaged: boolean;
   readonly suggestRepairIndex: boolean;
   readonly suggestPrune: boolean;
   /** Packs that no index knows. */

@@ -50,6 +50,11 @@ export class BlobList {
     this.#count += 1;
   }
 
+  /** Forgets all blobs from `count` on. */
+  truncate(count: number): void {
+    this.#count = Math.min(this.#count, count);
+  }
+
   #grow(): void {
     const grown = new Uint8Array(Math.max(16 * recordBytes, this.#bytes.length * 2));
     grown.set(this.#bytes);

@@ -2,9 +2,9 @@
 import { closeSync, constants, linkSync, openSync } from "node:fs";
 import { CofferError } from "../../shared/errors.ts";
 import { throwIfCancelled } from "../backends/cancellation.ts";
-import { forEachConcurrently } from "../reading/concurrency.ts";
 import type { BlobSource } from "../reading/source.ts";
 import type { TaskRunner } from "../reading/task-workers.ts";
+import { forEachConcurrently } from "../repository/concurrency.ts";
 import { nameOf, parentOf } from "./byte-path.ts";
 import { ContentPlan, type FilePiece, type PlannedRange, piecesOf, sizeOfPieces } from "./content-plan.ts";
 import type { ContentWriter, WriteObserver } from "./content-writer.ts";

@@ -4,10 +4,10 @@ import { fromHex } from "../../shared/format/bytes.ts";
 import { throwIfCancelled } from "../backends/cancellation.ts";
 import { type BlobFailure, describeBlobFailure, isDamage } from "../reading/blob-errors.ts";
 import { BlobList } from "../reading/blob-list.ts";
-import { forEachConcurrently } from "../reading/concurrency.ts";
 import type { SharedBuffers } from "../reading/shared-buffers.ts";
 import type { BlobSource } from "../reading/source.ts";
 import type { TaskRunner } from "../reading/task-workers.ts";
+import { forEachConcurrently } from "../repository/concurrency.ts";
 import type { BlobNeed, PlannedRange } from "./content-plan.ts";
 import type { BlobUses, FileToWrite, RestoreAnswer, RestoreTask, WriteAnswer } from "./file-tasks.ts";
 

@@ -1,8 +1,8 @@
 /** `--verify`: reads the files that were written again and compares them, blob by blob, with the snapshot. */
 import { CofferError } from "../../shared/errors.ts";
-import { forEachConcurrently } from "../reading/concurrency.ts";
 import type { BlobSource } from "../reading/source.ts";
 import type { TaskRunner } from "../reading/task-workers.ts";
+import { forEachConcurrently } from "../repository/concurrency.ts";
 import { type BytePath, nameOf, parentOf } from "./byte-path.ts";
 import { piecesOf, sizeOfPieces } from "./content-plan.ts";
 import { compareContent } from "./file-comparisons.ts";

@@ -1,20 +1,22 @@
 /** The plainest way to read a repository, for tests of what reads many blobs: everything in maps, nothing in parallel. */
 
 import type { Backend } from "../../client/backends/backend.ts";
+import type { CheckSource } from "../../client/check/source.ts";
 import { createNodeProvider } from "../../client/platform/node-provider.ts";
 import type { BlobPlace, BlobSource } from "../../client/reading/source.ts";
 import { CofferError } from "../../shared/errors.ts";
 import { toHex } from "../../shared/format/bytes.ts";
 import { decodeDocument } from "../../shared/format/document.ts";
 import { parseIndex } from "../../shared/format/index-file.ts";
-import type { Id } from "../../shared/format/layout.ts";
+import type { FileType, Id } from "../../shared/format/layout.ts";
 import { type BlobType, packSizeOf } from "../../shared/format/pack.ts";
 import type { SealingKey } from "../../shared/format/provider.ts";
+import { parseSnapshot, type Snapshot } from "../../shared/format/snapshot.ts";
 import { decodeTree } from "../../shared/format/tree.ts";
 
 const provider = createNodeProvider();
 
-export class PlainBlobSource implements BlobSource {
+export class PlainBlobSource implements BlobSource, CheckSource {
   readonly backend: Backend;
   readonly masterKey: SealingKey;
   readonly #places = new Map<string, BlobPlace[]>();
@@ -23,6 +25,11 @@ export class PlainBlobSource implements BlobSource {
     lookup: (type, id) => this.#places.get(`${type}/${id}`) ?? [],
     packSizeOf: (packId) => this.#packSizes.get(packId),
   };
+
+  /** Without its index, which a check loads itself. */
+  static unindexed(backend: Backend, masterKey: SealingKey): PlainBlobSource {
+    return new PlainBlobSource(backend, masterKey);
+  }
 
   private constructor(backend: Backend, masterKey: SealingKey) {
     this.backend = backend;
@@ -37,7 +44,16 @@ export class PlainBlobSource implements BlobSource {
 
   async loadDocument(type: "index" | "snapshots", id: Id): Promise<Uint8Array> {
     const sealed = await this.backend.load({ type, id });
+    if (idOf(sealed) !== id) throw new CofferError("damaged", `${type}/${id}: invalid data returned`);
     return decodeDocument(provider.sealer(this.masterKey).open(sealed), 2, provider);
+  }
+
+  listFiles(type: FileType): ReturnType<Backend["list"]> {
+    return this.backend.list(type);
+  }
+
+  async loadSnapshot(id: Id): Promise<Snapshot> {
+    return parseSnapshot(await this.loadDocument("snapshots", id));
   }
 
   #addIndex(document: Uint8Array): void {
