@@ -11,7 +11,7 @@ import type { BackupOptions, BackupResult } from "../../client/backup/options.ts
 import { createNodeProvider } from "../../client/platform/node-provider.ts";
 import { openBackend } from "../../client/platform/open-backend.ts";
 import { timeZoneOf } from "../../client/platform/time-zone.ts";
-import { openRepository } from "../../client/repository/repository.ts";
+import { openRepository } from "../../client/repository/opening.ts";
 import { makeNastyFolder } from "../support/nasty-folder.ts";
 import { expectExit, requirePrograms, runRestic } from "../support/programs.ts";
 
@@ -26,7 +26,8 @@ interface ResticSummary {
   readonly total_bytes_processed: number;
 }
 
-async function saveWithCoffer(location: string, targets: readonly string[], options: Partial<BackupOptions>) {
+/** Saves `folder`/source as a relative target: the folders above it change while other tests run. */
+async function saveWithCoffer(location: string, folder: string, options: Partial<BackupOptions>) {
   const backend = await openBackend(location);
   const failures: string[] = [];
   try {
@@ -34,8 +35,8 @@ async function saveWithCoffer(location: string, targets: readonly string[], opti
     const result: BackupResult = await backup(
       repository,
       {
-        targets: targets.map((target) => Buffer.from(target)),
-        workingDirectory: Buffer.from("/"),
+        targets: [Buffer.from("source")],
+        workingDirectory: Buffer.from(folder),
         time: "2024-03-01T10:00:00Z",
         hostname: "test",
         username: "test",
@@ -57,11 +58,10 @@ for (const { version, zone } of [
   describe(`interop: trees of version ${version} in ${zone}`, function () {
     this.timeout(120_000);
     let folder: string;
-    let source: string;
     const env = { RESTIC_PASSWORD: password, RESTIC_FROM_PASSWORD: password, TZ: zone };
     const restic = async (...parameters: string[]): Promise<string> => {
       const cache = join(folder, "cache");
-      return expectExit(await runRestic(["--cache-dir", cache, ...parameters], { env, cwd: "/" })).stdout;
+      return expectExit(await runRestic(["--cache-dir", cache, ...parameters], { env, cwd: folder })).stdout;
     };
     const theirs = (): string => join(folder, "theirs");
     const ours = (): string => join(folder, "ours");
@@ -70,14 +70,13 @@ for (const { version, zone } of [
     before(async function () {
       requirePrograms(this, "restic");
       folder = mkdtempSync(join(tmpdir(), "coffer-trees-"));
-      source = join(folder, "source");
-      await makeNastyFolder(source, { asOldRestic: true });
+      await makeNastyFolder(join(folder, "source"), { asOldRestic: true });
       await restic("init", "--repo", theirs(), "--repository-version", version);
       const copied = ["--from-repo", theirs(), "--copy-chunker-params"];
       const from = { ...env, RESTIC_FROM_REPOSITORY: theirs() };
       const init = ["init", "--repo", ours(), "--repository-version", version, ...copied];
       expectExit(await runRestic(init, { env: { ...from, RESTIC_PASSWORD2: password } }));
-      saved = await saveWithCoffer(ours(), [source], { zone: (seconds) => timeZoneOf(zone).offsetAt(seconds) });
+      saved = await saveWithCoffer(ours(), folder, { zone: (seconds) => timeZoneOf(zone).offsetAt(seconds) });
     });
 
     after(() => {
@@ -85,14 +84,14 @@ for (const { version, zone } of [
     });
 
     it("gives the root tree that restic gives", async () => {
-      await restic("backup", "--repo", theirs(), source);
+      await restic("backup", "--repo", theirs(), "source");
       const [snapshot] = JSON.parse(await restic("snapshots", "--repo", theirs(), "--json"));
       expect(saved.failures).to.deep.equal([]);
       expect(saved.result.tree).to.equal(snapshot.tree);
     });
 
     it("leaves restic nothing to add, and agrees with its counts", async () => {
-      const output = await restic("backup", "--repo", ours(), "--force", "--json", source);
+      const output = await restic("backup", "--repo", ours(), "--force", "--json", "source");
       const summary: ResticSummary = JSON.parse(output.trim().split("\n").at(-1) ?? "");
       expect(summary).to.include({ message_type: "summary", data_blobs: 0, tree_blobs: 0, data_added: 0 });
       expect(saved.result.summary.totalFilesProcessed).to.equal(summary.total_files_processed);

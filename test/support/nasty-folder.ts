@@ -40,8 +40,12 @@ function inside(folder: string, name: string): Buffer {
 
 function makeNames(folder: string, { asOldRestic }: NastyOptions): void {
   mkdirSync(folder);
-  const newer = asOldRestic ? [] : vectors.names_unicode_13_against_15;
-  for (const { raw_hex } of [...vectors.names_unicode_13, ...newer]) writeFileSync(inside(folder, raw_hex), raw_hex);
+  const newer = new Set(vectors.names_unicode_13_against_15.map(({ raw_hex }) => raw_hex));
+  const names = new Set([...vectors.names_unicode_13.map(({ raw_hex }) => raw_hex), ...newer]);
+  for (const name of names) {
+    const isPossible = name !== "2e" && name !== "2e2e" && !Buffer.from(name, "hex").includes("/");
+    if (isPossible && !(asOldRestic && newer.has(name))) writeFileSync(inside(folder, name), name);
+  }
   // The same bytes as names of folders, in another order than UTF-16 would give.
   for (const name of ["folder-\ue000", "folder-\u{1f600}", "folder-\uffff"]) mkdirSync(join(folder, name));
 }
