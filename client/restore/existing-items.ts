@@ -1,5 +1,6 @@
 /** What is in the target already: whether it is written over, and how it is taken out of the way. */
 import { type BigIntStats, lstatSync, mkdirSync, readdirSync, rmdirSync, unlinkSync } from "node:fs";
+import { CofferError } from "../../shared/errors.ts";
 import { type BytePath, bytePathOf, joinPath, nameOf, parentOf } from "./byte-path.ts";
 import type { OverwriteMode } from "./options.ts";
 import type { FolderCache, TargetFolder } from "./target-folder.ts";
@@ -79,16 +80,21 @@ export function entryNames(folder: TargetFolder): BytePath[] {
 const newFolderMode = 0o700;
 
 /**
- * Makes a folder, or takes the one that is there; anything else of that name is removed. True when it is new, and so
- * certainly empty.
+ * Makes a folder, or takes the one that is there; anything else of that name is removed, unless nothing may be
+ * overwritten: then it throws. True when the folder is new, and so certainly empty.
  */
-export function makeFolder(folders: FolderCache, path: BytePath): boolean {
+export function makeFolder(folders: FolderCache, path: BytePath, mode: OverwriteMode): boolean {
   const folder = folders.open(parentOf(path));
   const name = nameOf(path);
   if (tryMakeFolder(folder, name)) return true;
   const status = statusOf(folder, name);
   if (status?.isDirectory()) return false;
-  if (status !== undefined) unlinkSync(folder.pathOf(name));
+  if (status !== undefined) {
+    if (mode === "never") {
+      throw new CofferError("already-exists", "what is there is no folder, and nothing may be overwritten");
+    }
+    unlinkSync(folder.pathOf(name));
+  }
   mkdirSync(folder.pathOf(name), newFolderMode);
   return true;
 }

@@ -111,7 +111,7 @@ export class RestoreVisitor implements WalkVisitor {
     if (parent === "imagined" || this.#folders === undefined) return "imagined";
     try {
       if (this.#options.dryRun === true) return this.#isFolder(this.#folders, folder.path) ? "existing" : "imagined";
-      if (makeFolder(this.#folders, folder.path)) return "new";
+      if (makeFolder(this.#folders, folder.path, this.#overwrite)) return "new";
       makeFolderUsable(this.#folders.open(folder.path));
       return "existing";
     } catch (error) {

@@ -31,6 +31,11 @@ export interface TargetFolder {
  */
 export function openTarget(path: Uint8Array, descriptor?: number): TargetFolder {
   if (hasDescriptorPaths()) return new DescriptorFolder(descriptor ?? openFolder(path), descriptor === undefined);
+  return openCheckedTarget(path);
+}
+
+/** The same for systems without descriptor paths. */
+export function openCheckedTarget(path: Uint8Array): TargetFolder {
   const status = statSync(Buffer.from(path), { bigint: true });
   if (!status.isDirectory()) throw notAFolder(Buffer.from(path));
   return new CheckedFolder(undefined, Buffer.from(path), status.dev, status.ino);
