@@ -7,8 +7,7 @@ import {
   type ServerResponse,
 } from "node:http";
 import { createServer as createTlsServer } from "node:https";
-import type { Server } from "node:net";
-import type { Duplex } from "node:stream";
+import type { Server, Socket } from "node:net";
 import { holdContinue } from "./http/request-body.ts";
 
 export interface TlsSettings {
@@ -64,6 +63,8 @@ export function createHttpServer(application: RequestListener, tls: TlsSettings 
           honorCipherOrder: true,
         });
   const running = new Set<ServerResponse>();
+  /** The answer that each connection is busy with, or the one before. */
+  const latest = new WeakMap<Socket, ServerResponse>();
   let isDraining = false;
 
   const serve = (request: IncomingMessage, response: ServerResponse): void => {
@@ -73,6 +74,7 @@ export function createHttpServer(application: RequestListener, tls: TlsSettings 
       return;
     }
     running.add(response);
+    latest.set(request.socket, response);
     if (isDraining) response.shouldKeepAlive = false;
     response.once("close", () => {
       running.delete(response);
@@ -85,7 +87,9 @@ export function createHttpServer(application: RequestListener, tls: TlsSettings 
     holdContinue(request);
     serve(request, response);
   });
-  server.on("clientError", refuseMalformed);
+  server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
+    refuseMalformed(error, socket, latest.get(socket));
+  });
 
   return {
     server,
@@ -97,16 +101,19 @@ export function createHttpServer(application: RequestListener, tls: TlsSettings 
   };
 }
 
-/** What is not HTTP never reaches the application: a bare answer, and the connection ends. */
-function refuseMalformed(error: NodeJS.ErrnoException, socket: Duplex & { bytesWritten?: number }): void {
-  const status = statusOfParserError(error.code);
-  // Bytes of an answer that is on its way must not be mixed with this one.
-  const isAnswering = "_httpMessage" in socket && socket._httpMessage !== null;
+/**
+ * What is not HTTP never reaches the application: a bare answer, unless another one is on its way already, and the
+ * connection ends. A body that breaks off ends here too.
+ */
+function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket, response: ServerResponse | undefined): void {
+  const isAnswering = response?.headersSent === true && !response.writableFinished;
   if (!socket.writable || isAnswering || error.code === "ECONNRESET") {
     socket.destroy();
     return;
   }
-  socket.end(`HTTP/1.1 ${status}\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n${status}`);
+  const status = statusOfParserError(error.code);
+  socket.write(`HTTP/1.1 ${status}\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n${status}`);
+  socket.destroySoon();
 }
 
 function statusOfParserError(code: string | undefined): string {

@@ -10,15 +10,10 @@ export interface RequestTarget {
 /** Takes the origin form ("/path?query") and the absolute form that proxies send ("http://host/path?query"). */
 export function parseTarget(url: string): RequestTarget {
   const origin = /^https?:\/\/[^/?#]*/i.exec(url);
-  const rest = decodeRawBytes(origin === null ? url : url.slice(origin[0].length) || "/");
+  const rest = origin === null ? url : url.slice(origin[0].length) || "/";
   const questionMark = rest.indexOf("?");
   if (questionMark < 0) return { path: rest, query: "" };
   return { path: rest.slice(0, questionMark), query: rest.slice(questionMark + 1) };
-}
-
-/** The HTTP parser gives each byte as a character; clients that do not escape send UTF-8. */
-function decodeRawBytes(text: string): string {
-  return /[\u0080-\u00ff]/.test(text) ? Buffer.from(text, "latin1").toString("utf8") : text;
 }
 
 /**

@@ -344,11 +344,11 @@ export function describeStorage(name: string, underTest: StorageUnderTest): void
       });
 
       it("can be left early", async () => {
-        await put(storage, testObject("left", 10));
+        await put(storage, testObject("left", 10, "keys"));
         for (let i = 0; i < 100; i++) {
-          for await (const _batch of storage.list("data")) break;
+          for await (const _batch of storage.list("keys")) break;
         }
-        expect(await listAll(storage, "data")).to.have.length(1);
+        expect(await listAll(storage, "keys")).to.have.length(1);
       });
     });
 

@@ -1,0 +1,50 @@
+/** The application on a real port in this process, with a data folder of its own. */
+import type { AddressInfo } from "node:net";
+import { type AppDependencies, createApp } from "../../server/app.ts";
+import { noAuthentication } from "../../server/auth/authenticator.ts";
+import { createHttpServer } from "../../server/http-server.ts";
+import { listen } from "../../server/listen.ts";
+import { assembleStorage } from "../../server/storage/assemble.ts";
+import { DiskRepositories } from "../../server/storage/disk/disk-storage.ts";
+import { HttpTestClient } from "./http.ts";
+import { makeTemporaryFolder } from "./temporary-folder.ts";
+
+export interface ServedApp {
+  readonly client: HttpTestClient;
+  readonly port: number;
+  readonly dataPath: string;
+  /** What was logged for the operator. */
+  readonly logged: readonly string[];
+  stop(): Promise<void>;
+}
+
+export interface ServedAppSettings extends Partial<AppDependencies> {
+  readonly appendOnly?: boolean;
+}
+
+export async function serveApp(settings: ServedAppSettings = {}): Promise<ServedApp> {
+  const { appendOnly = false, ...dependencies } = settings;
+  const folder = makeTemporaryFolder("app");
+  const logged: string[] = [];
+  const app = createApp({
+    repositories: assembleStorage(new DiskRepositories(folder.path), { appendOnly }),
+    authenticator: noAuthentication,
+    log: (line) => logged.push(line),
+    ...dependencies,
+  });
+  const { server, drain } = createHttpServer(app, undefined);
+  await listen(server, { kind: "tcp", host: "127.0.0.1", port: 0 });
+  const { port } = server.address() as AddressInfo;
+  const client = new HttpTestClient({ port });
+  return {
+    client,
+    port,
+    dataPath: folder.path,
+    logged,
+    stop: async () => {
+      client.close();
+      await drain();
+      folder.remove();
+    },
+  };
+}
