@@ -41,7 +41,8 @@ export function createNodeProvider(): NodeProvider {
 }
 
 function createSealer(kernelsModule: KernelsModule, key: SealingKey): Sealer {
-  const engine = new SealEngine(kernelsModule, 0);
+  // Documents are small: not worth the time that loading koffi takes.
+  const engine = new SealEngine(kernelsModule, 0, "kernels");
   engine.open(key);
   return {
     seal: (plaintext, iv) => {
