@@ -16,6 +16,7 @@ import { forEachConcurrently } from "./concurrency.ts";
 import { isDamage, messageOf, signalOption } from "./failures.ts";
 import { MasterIndex } from "./master-index.ts";
 import { Prefetch } from "./prefetch.ts";
+import { loadSnapshot, type StoredSnapshot } from "./snapshots.ts";
 import { GuardedBackend, type WriteGuard } from "./write-guard.ts";
 
 /** A file that is named by its hash. */
@@ -189,6 +190,11 @@ export class Repository {
     } catch (error) {
       throw new CofferError("damaged", `tree ${id}: ${messageOf(error)}`, { cause: error, data: { id } });
     }
+  }
+
+  /** Errors name the snapshot. */
+  loadSnapshot(id: Id, signal?: AbortSignal): Promise<StoredSnapshot> {
+    return loadSnapshot(this, id, signal);
   }
 
   async #list(type: FileType, signal: AbortSignal | undefined): Promise<FileInfo[]> {
