@@ -1,5 +1,5 @@
 /** Errors of a repository: which of them mean that stored bytes are bad, and how they are told. */
-import { type CofferError, hasErrorCode } from "../../shared/errors.ts";
+import { CofferError, hasErrorCode } from "../../shared/errors.ts";
 
 /** True when stored bytes are not what they must be; false for failures of network, storage and caller. */
 export function isDamage(error: unknown): error is CofferError {
@@ -13,6 +13,11 @@ export function isDamage(error: unknown): error is CofferError {
     "limit-exceeded",
     "out-of-range",
   );
+}
+
+/** True for our errors, except those that end the whole command: cancellation and the loss of the lock. */
+export function isFailure(error: unknown): error is CofferError {
+  return error instanceof CofferError && error.code !== "cancelled" && error.code !== "lock-lost";
 }
 
 export function messageOf(error: unknown): string {

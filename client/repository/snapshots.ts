@@ -1,11 +1,12 @@
 /** Snapshots: loading them, and finding those that a command is about. Source: docs/CLI.md, finding snapshots. */
-import { CofferError, hasErrorCode } from "../../shared/errors.ts";
+import { CofferError } from "../../shared/errors.ts";
 import { utf8Encode } from "../../shared/format/bytes.ts";
 import type { FileType, Id } from "../../shared/format/layout.ts";
 import { encodeSnapshot, parseSnapshot, type Snapshot } from "../../shared/format/snapshot.ts";
 import { parseTime } from "../../shared/format/time.ts";
 import type { Backend } from "../backends/backend.ts";
 import { forEachConcurrently } from "./concurrency.ts";
+import { isFailure } from "./failures.ts";
 import { resolveId } from "./prefix.ts";
 import { describeFilter, matchesFilter, type SnapshotFilter } from "./snapshot-filter.ts";
 
@@ -31,7 +32,7 @@ export async function loadSnapshot(
   try {
     return { ...parseSnapshot(await repository.loadDocument("snapshots", id, signal)), id };
   } catch (error) {
-    if (!(error instanceof CofferError) || hasErrorCode(error, "cancelled", "lock-lost")) throw error;
+    if (!isFailure(error)) throw error;
     const code = error.code === "malformed" ? "damaged" : error.code;
     throw new CofferError(code, `failed to load snapshot ${id.slice(0, 8)}: ${error.message}`, {
       cause: error,
@@ -64,7 +65,7 @@ export async function loadSnapshots(
     try {
       outcomes.set(id, { id, snapshot: await loadSnapshot(repository, id, signal) });
     } catch (error) {
-      if (!(error instanceof CofferError) || hasErrorCode(error, "cancelled", "lock-lost")) throw error;
+      if (!isFailure(error)) throw error;
       outcomes.set(id, { id, error });
     }
   });
@@ -192,7 +193,7 @@ export async function findSnapshots(
       const { snapshot } = await findWhole(repository, argument, filter, signal);
       snapshots.set(snapshot.id, snapshot);
     } catch (error) {
-      if (!(error instanceof CofferError) || hasErrorCode(error, "cancelled", "lock-lost")) throw error;
+      if (!isFailure(error)) throw error;
       problems.push({ argument, error });
     }
   }
