@@ -5,6 +5,7 @@
 import { CofferError } from "../../shared/errors.ts";
 import { fromHex } from "../../shared/format/bytes.ts";
 import type { Id } from "../../shared/format/layout.ts";
+import { parseSnapshot } from "../../shared/format/snapshot.ts";
 import { compileKernels } from "../../shared/kernels/kernels.ts";
 import { throwIfCancelled } from "../backends/cancellation.ts";
 import { SharedBuffers } from "../reading/shared-buffers.ts";
@@ -224,11 +225,11 @@ class Check {
     await forEachConcurrently(ids, this.#source.backend.connections, async (id) => {
       throwIfCancelled(this.#signal);
       try {
-        const { tree } = await this.#source.loadSnapshot(id, this.#signal);
+        const { tree } = parseSnapshot(await this.#source.loadDocument("snapshots", id, this.#signal));
         roots.set(id, { tree });
       } catch (error) {
         if (!isDamagedFile(error)) throw error;
-        this.#problem(`error: ${error.message}`);
+        this.#problem(`error: failed to load snapshot ${id.slice(0, 8)}: ${error.message}`);
       }
     });
     return ids.flatMap((id) => roots.get(id) ?? []);

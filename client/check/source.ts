@@ -1,7 +1,6 @@
 /** What a check needs of a repository. The index files are loaded by the check itself, which judges them. */
 import type { FileType, Id } from "../../shared/format/layout.ts";
 import type { SealingKey } from "../../shared/format/provider.ts";
-import type { Snapshot } from "../../shared/format/snapshot.ts";
 import type { Backend, FileInfo } from "../backends/backend.ts";
 
 export interface CheckSource {
@@ -9,7 +8,5 @@ export interface CheckSource {
   readonly masterKey: SealingKey;
   listFiles(type: FileType): Promise<FileInfo[]>;
   /** Verified and decoded. Throws a typed error when the file is damaged. */
-  loadDocument(type: "index", id: Id, signal?: AbortSignal): Promise<Uint8Array>;
-  /** Throws a typed error whose message names the snapshot. */
-  loadSnapshot(id: Id, signal?: AbortSignal): Promise<Pick<Snapshot, "tree">>;
+  loadDocument(type: "index" | "snapshots", id: Id, signal?: AbortSignal): Promise<Uint8Array>;
 }

@@ -11,7 +11,6 @@ import { parseIndex } from "../../shared/format/index-file.ts";
 import type { FileType, Id } from "../../shared/format/layout.ts";
 import { type BlobType, packSizeOf } from "../../shared/format/pack.ts";
 import type { SealingKey } from "../../shared/format/provider.ts";
-import { parseSnapshot, type Snapshot } from "../../shared/format/snapshot.ts";
 import { decodeTree } from "../../shared/format/tree.ts";
 
 const provider = createNodeProvider();
@@ -50,10 +49,6 @@ export class PlainBlobSource implements BlobSource, CheckSource {
 
   listFiles(type: FileType): ReturnType<Backend["list"]> {
     return this.backend.list(type);
-  }
-
-  async loadSnapshot(id: Id): Promise<Snapshot> {
-    return parseSnapshot(await this.loadDocument("snapshots", id));
   }
 
   #addIndex(document: Uint8Array): void {
