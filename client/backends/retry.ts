@@ -21,15 +21,24 @@ const mismatchAttempts = 4;
 
 const temporaryCodes: readonly ErrorCode[] = ["unavailable", "request-timeout"];
 
-/** What a retry was about; for the line that users see. */
-export interface RetryReport {
-  /** "failed": another attempt follows after `pauseMs`. "recovered": an attempt succeeded after `attempts` failures. */
-  readonly kind: "failed" | "recovered";
-  /** Such as "save <data/1a2b3c4d5e>". */
-  readonly operation: string;
-  readonly attempts: number;
-  readonly pauseMs: number;
-  readonly error?: CofferError;
+/** What happened to an operation that did not succeed at once; `describeRetry` makes the line that users see. */
+export type RetryReport =
+  | { readonly kind: "retrying"; readonly operation: string; readonly pauseMs: number; readonly error: CofferError }
+  | { readonly kind: "recovered"; readonly operation: string; readonly retries: number }
+  | { readonly kind: "gave-up"; readonly operation: string; readonly error: unknown };
+
+/** One line as restic prints it: "Load(<data/1a2b3c4d5e>, 0, 0) returned error, retrying after 1.2s: ...". */
+export function describeRetry(report: RetryReport): string {
+  switch (report.kind) {
+    case "retrying": {
+      const pauseS = Math.round(report.pauseMs) / 1000;
+      return `${report.operation} returned error, retrying after ${pauseS}s: ${report.error.message}`;
+    }
+    case "recovered":
+      return `${report.operation} operation successful after ${report.retries} retries`;
+    case "gave-up":
+      return `${report.operation} failed: ${report.error instanceof Error ? report.error.message : report.error}`;
+  }
 }
 
 export interface RetryOptions {
@@ -66,15 +75,15 @@ export class RetryBackend extends BackendWrapper {
   }
 
   override create(signal?: AbortSignal): Promise<void> {
-    return this.#repeat({ operation: "create", signal, run: () => this.inner.create(signal) });
+    return this.#repeat({ operation: "Create()", signal, run: () => this.inner.create(signal) });
   }
 
   override list(type: FileType, signal?: AbortSignal): Promise<FileInfo[]> {
-    return this.#repeat({ operation: `list <${type}/>`, signal, run: () => this.inner.list(type, signal) });
+    return this.#repeat({ operation: `List(${type})`, signal, run: () => this.inner.list(type, signal) });
   }
 
   override stat(handle: FileHandle, signal?: AbortSignal): Promise<number> {
-    const operation = `stat ${describeHandle(handle)}`;
+    const operation = `Stat(${describeHandle(handle)})`;
     return this.#repeat({ operation, signal, run: () => this.inner.stat(handle, signal) });
   }
 
@@ -83,7 +92,8 @@ export class RetryBackend extends BackendWrapper {
     this.#checkCircuit(handle, path);
     const { signal } = options;
     try {
-      const operation = `load ${describeHandle(handle)}`;
+      const { offsetBytes = 0, lengthBytes = 0 } = options.range ?? {};
+      const operation = `Load(${describeHandle(handle)}, ${lengthBytes}, ${offsetBytes})`;
       return await this.#repeat({ operation, signal, run: () => this.inner.load(handle, options) });
     } catch (error) {
       if (hasErrorCode(error, ...temporaryCodes) && !signal?.aborted)
@@ -93,12 +103,12 @@ export class RetryBackend extends BackendWrapper {
   }
 
   override save(handle: FileHandle, body: Uint8Array, signal?: AbortSignal): Promise<void> {
-    const operation = `save ${describeHandle(handle)}`;
+    const operation = `Save(${describeHandle(handle)})`;
     return this.#repeat({ operation, signal, run: (attempt) => this.#saveOnce(handle, body, attempt, signal) });
   }
 
   override remove(handle: FileHandle, signal?: AbortSignal): Promise<void> {
-    const operation = `remove ${describeHandle(handle)}`;
+    const operation = `Remove(${describeHandle(handle)})`;
     return this.#repeat({ operation, signal, run: () => this.inner.remove(handle, signal) });
   }
 
@@ -170,23 +180,26 @@ export class RetryBackend extends BackendWrapper {
       throwIfCancelled(signal);
       try {
         const result = await run(attempt);
-        if (attempt > 1) onRetry({ kind: "recovered", operation, attempts: attempt - 1, pauseMs: 0 });
+        if (attempt > 1) onRetry({ kind: "recovered", operation, retries: attempt - 1 });
         return result;
       } catch (error) {
         if (signal?.aborted) throw cancellationOf(signal);
-        if (!mayPass(error, attempt)) throw error;
         const pauseMs = this.#pauseAfter(attempt, error);
-        if (attempt > 1 && nowMs() + pauseMs - startMs > maximumMs) throw error;
-        onRetry({ kind: "failed", operation, attempts: attempt, pauseMs, error });
+        const isInTime = attempt === 1 || nowMs() + pauseMs - startMs <= maximumMs;
+        if (!mayPass(error, attempt) || !isInTime) {
+          if (attempt > 1) onRetry({ kind: "gave-up", operation, error });
+          throw error;
+        }
+        onRetry({ kind: "retrying", operation, pauseMs, error });
         await this.#options.pause(pauseMs, signal);
       }
     }
   }
 
-  #pauseAfter(attempt: number, error: CofferError): number {
+  #pauseAfter(attempt: number, error: unknown): number {
     const doubledMs = Math.min(firstPauseMs * 2 ** (attempt - 1), longestPauseMs);
     const jitteredMs = doubledMs * (0.5 + this.#options.random());
-    const wanted = error.data["retryAfterMs"];
+    const wanted = error instanceof CofferError ? error.data["retryAfterMs"] : undefined;
     return typeof wanted === "number" ? Math.max(jitteredMs, Math.min(wanted, longestServerPauseMs)) : jitteredMs;
   }
 }

@@ -12,6 +12,7 @@ import { Agent, type Dispatcher, Pool } from "undici";
 import type { Backend } from "../../client/backends/backend.ts";
 import { LimitedBackend } from "../../client/backends/limit.ts";
 import { RestBackend } from "../../client/backends/rest.ts";
+import { describeRetry } from "../../client/backends/retry.ts";
 import { type BackendOptions, type OpenedBackend, openBackend } from "../../client/platform/open-backend.ts";
 import { UndiciTransport, type UndiciTransportOptions } from "../../client/platform/undici-transport.ts";
 import { expectCode, handleOf } from "../conformance/backend.ts";
@@ -56,7 +57,7 @@ describe("connections", function () {
 
   function open(options: BackendOptions = {}): Promise<OpenedBackend> {
     return openBackend(`rest:${origin}/r/`, {
-      onRetry: ({ operation, error }) => expect.fail(`${operation} was retried: ${error?.message}`),
+      onRetry: (report) => expect.fail(describeRetry(report)),
       ...options,
     });
   }

@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { expect } from "chai";
 import { type Fault, FaultyBackend, type OperationCall } from "../../../client/backends/faults.ts";
 import { MemoryBackend } from "../../../client/backends/memory.ts";
-import { RetryBackend, type RetryReport } from "../../../client/backends/retry.ts";
+import { describeRetry, RetryBackend, type RetryReport } from "../../../client/backends/retry.ts";
 import { CofferError, type ErrorCode } from "../../../shared/errors.ts";
 import { configHandle, pathOf } from "../../../shared/format/layout.ts";
 import { expectCode, handleOf } from "../../conformance/backend.ts";
@@ -48,9 +48,10 @@ describe("RetryBackend", () => {
     await scene.backend.save(handle, content);
     expect(scene.memory.files.get(pathOf(handle))).to.deep.equal(Uint8Array.from(content));
     expect(scene.count("save")).to.equal(2);
-    expect(scene.reports.map((report) => [report.kind, report.attempts])).to.deep.equal([
-      ["failed", 1],
-      ["recovered", 1],
+    const name = `Save(<data/${handle.id.slice(0, 10)}>)`;
+    expect(scene.reports.map(describeRetry)).to.deep.equal([
+      `${name} returned error, retrying after 1s: as the test wants`,
+      `${name} operation successful after 1 retries`,
     ]);
   });
 
@@ -134,16 +135,16 @@ describe("RetryBackend", () => {
     await scene.backend.create();
     expect(await scene.backend.list("data")).to.deep.equal([{ id: handle.id, sizeBytes: 500 }]);
     expect(await scene.backend.stat(handle)).to.equal(500);
-    expect(await scene.backend.load(handle)).to.have.length(500);
+    expect(await scene.backend.load(handle, { range: { offsetBytes: 10, lengthBytes: 20 } })).to.have.length(20);
     await scene.backend.remove(handle);
-    expect(
-      scene.reports.filter((report) => report.kind === "recovered").map((report) => report.operation),
-    ).to.deep.equal([
-      "create",
-      "list <data/>",
-      `stat <data/${handle.id.slice(0, 10)}>`,
-      `load <data/${handle.id.slice(0, 10)}>`,
-      `remove <data/${handle.id.slice(0, 10)}>`,
+    const recovered = scene.reports.filter((report) => report.kind === "recovered");
+    const name = `<data/${handle.id.slice(0, 10)}>`;
+    expect(recovered.map((report) => report.operation)).to.deep.equal([
+      "Create()",
+      "List(data)",
+      `Stat(${name})`,
+      `Load(${name}, 20, 10)`,
+      `Remove(${name})`,
     ]);
   });
 
@@ -152,6 +153,8 @@ describe("RetryBackend", () => {
     await expectCode("unavailable", scene.backend.stat(handle));
     expect(scene.pauses.slice(0, 8)).to.deep.equal([1000, 2000, 4000, 8000, 16_000, 32_000, 60_000, 60_000]);
     expect(scene.nowMs).to.be.within(14 * 60_000, 15 * 60_000);
+    const last = scene.reports.at(-1);
+    expect(last && describeRetry(last)).to.equal(`Stat(<data/${handle.id.slice(0, 10)}>) failed: as the test wants`);
   });
 
   it("makes each pause up to half longer or shorter", async () => {
