@@ -29,7 +29,12 @@ const storages: Readonly<Record<string, (folder: string) => Promise<Storage>>> =
   "the local disk": async (folder) => ({ locate: (name) => join(folder, name), stop: async () => {} }),
   "Coffer's server": async (folder) => {
     const server = await startServer({ path: folder });
-    return { locate: (name) => `rest:${new URL(`${name}/`, server.url)}`, stop: () => server.stop() };
+    return {
+      locate: (name) => `rest:${new URL(`${name}/`, server.url)}`,
+      stop: async () => {
+        await server.stop();
+      },
+    };
   },
   "rclone's server": async (folder) => {
     const server = await startRclone(folder);
