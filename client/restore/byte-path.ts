@@ -3,6 +3,7 @@
  * byte: such strings can be compared, cut, joined and used as keys of a map without loss.
  */
 import { CofferError } from "../../shared/errors.ts";
+import { decodePath } from "../filter/path-text.ts";
 
 /** Each character is one byte, 0 to 255. Relative to the target, "/" between names, "" for the target itself. */
 export type BytePath = string;
@@ -15,9 +16,16 @@ export function bytesOf(path: BytePath): Buffer {
   return Buffer.from(path, "latin1");
 }
 
-/** The path as text, for filters and messages; bytes that are not UTF-8 become replacement characters. */
+/** The path as text, for messages; bytes that are not UTF-8 become replacement characters. */
 export function textOf(path: BytePath): string {
   return bytesOf(path).toString();
+}
+
+const ascii = /^[\0-\x7f]*$/;
+
+/** The path as filters want it: absolute, and without loss. */
+export function filterPathOf(path: BytePath): string {
+  return `/${ascii.test(path) ? path : decodePath(bytesOf(path))}`;
 }
 
 export function joinPath(folder: BytePath, name: BytePath): BytePath {

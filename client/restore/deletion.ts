@@ -1,6 +1,6 @@
 /** `--delete`: removes what is in restored folders and not in the snapshot. Runs when all else is in its place. */
 import type { TreeNode } from "../../shared/format/tree-node.ts";
-import { type BytePath, bytePathOf, bytesOf, joinPath, textOf } from "./byte-path.ts";
+import { type BytePath, bytePathOf, bytesOf, filterPathOf, joinPath, textOf } from "./byte-path.ts";
 import { entryNames, removeEntry, statusOf } from "./existing-items.ts";
 import { applyToFolder, metadataOf } from "./item-metadata.ts";
 import type { RestoreOptions } from "./options.ts";
@@ -49,7 +49,7 @@ export class DeletionVisitor implements WalkVisitor {
   }
 
   #isSelected(path: BytePath): boolean {
-    return this.#options.select?.selects(`/${textOf(path)}`) ?? true;
+    return this.#options.select?.selects(filterPathOf(path)) ?? true;
   }
 
   #remove(folder: WalkedFolder, name: BytePath): void {

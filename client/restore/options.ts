@@ -6,7 +6,7 @@ export type OverwriteMode = "always" | "if-changed" | "if-newer" | "never";
 
 /**
  * Which items are wanted. Paths are absolute in the snapshot (or in the chosen subfolder), begin with "/" and end
- * without one; bytes that are not UTF-8 appear as replacement characters.
+ * without one, as `decodePath` of client/filter gives them.
  */
 export interface RestoreSelection {
   selects(path: string): boolean;

@@ -3,7 +3,7 @@ import { CofferError } from "../../shared/errors.ts";
 import type { Id } from "../../shared/format/layout.ts";
 import type { TreeNode } from "../../shared/format/tree-node.ts";
 import { throwIfCancelled } from "../backends/cancellation.ts";
-import { type BytePath, bytePathOf, checkEntryName, joinPath, textOf } from "./byte-path.ts";
+import { type BytePath, bytePathOf, checkEntryName, filterPathOf, joinPath } from "./byte-path.ts";
 import type { RestoreSelection } from "./options.ts";
 
 /** One item of a snapshot. */
@@ -127,10 +127,10 @@ class TreeWalk {
   }
 
   #selects(path: BytePath): boolean {
-    return this.#options.selection?.selects(`/${textOf(path)}`) ?? true;
+    return this.#options.selection?.selects(filterPathOf(path)) ?? true;
   }
 
   #mayDescend(path: BytePath): boolean {
-    return this.#options.selection?.mayDescend(`/${textOf(path)}`) ?? true;
+    return this.#options.selection?.mayDescend(filterPathOf(path)) ?? true;
   }
 }
