@@ -20,7 +20,7 @@ import { Walk, type WalkState } from "./walk.ts";
 /** How long the walk keeps the main thread before answers of workers and servers are handled. */
 const sliceMs = 5;
 /** Beyond these the walk waits: what it found is held in memory. */
-const maxWaitingTasks = 48;
+const maxWaitingTasks = 8;
 const maxWaitingFiles = 1000;
 const maxCompleteFolders = 100;
 /** Trees of the parent that are held before the walk gets to them. */

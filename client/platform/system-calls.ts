@@ -112,13 +112,18 @@ class LinuxSystemCalls implements SystemCalls {
   }
 
   listXattrs(path: Uint8Array): Buffer[] {
-    const length = Number(this.#llistxattr(this.#path.set(path), this.#answer, xattrMaxBytes));
-    if (length < 0) {
-      const errno = this.#library.errno();
-      if (errno === errnoOf.EOPNOTSUPP || errno === errnoOf.ENODATA) return [];
-      throw systemError(errno, "llistxattr", path);
-    }
-    return length === 0 ? [] : splitAtNul(this.#answer.subarray(0, length));
+    // Nearly all files have none, and asking for the length alone spares the kernel 64 KiB of memory.
+    if (this.#listXattrs(path, null, 0) === 0) return [];
+    const length = this.#listXattrs(path, this.#answer, xattrMaxBytes);
+    return splitAtNul(this.#answer.subarray(0, length));
+  }
+
+  #listXattrs(path: Uint8Array, target: Buffer | null, maxBytes: number): number {
+    const length = Number(this.#llistxattr(this.#path.set(path), target, maxBytes));
+    if (length >= 0) return length;
+    const errno = this.#library.errno();
+    if (errno === errnoOf.EOPNOTSUPP || errno === errnoOf.ENODATA) return 0;
+    throw systemError(errno, "llistxattr", path);
   }
 
   getXattr(path: Uint8Array, name: Uint8Array): Buffer {
