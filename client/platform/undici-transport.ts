@@ -34,7 +34,7 @@ export interface UndiciTransportOptions {
   /** Connect to this Unix socket instead of the origin's host. */
   readonly socketPath?: string;
   readonly connections: number;
-  /** A request on whose connection no byte moves for so long is ended with `request-timeout`. A slow one is not. */
+  /** A request on whose connection no byte moves for so long is ended with `request-timeout`. A slow one is not. 0: never. */
   readonly stuckRequestTimeoutMs?: number;
   readonly connectTimeoutMs?: number;
   readonly tls?: TlsOptions;
@@ -46,11 +46,13 @@ export interface UndiciTransportOptions {
 
 export class UndiciTransport implements HttpTransport {
   readonly #options: UndiciTransportOptions;
+  readonly #stuckMs: number;
   readonly #pools: Map<Lane, Dispatcher> = new Map();
   #openedConnections = 0;
 
   constructor(options: UndiciTransportOptions) {
     this.#options = options;
+    this.#stuckMs = options.stuckRequestTimeoutMs ?? defaultStuckRequestTimeoutMs;
   }
 
   get openedConnections(): number {
@@ -80,12 +82,12 @@ export class UndiciTransport implements HttpTransport {
   }
 
   #poolOptions(): Pool.Options {
-    const stuckMs = this.#options.stuckRequestTimeoutMs ?? defaultStuckRequestTimeoutMs;
+    // An idle connection must not look like a stuck request.
+    const idleMs = Math.min(keepAliveMs, this.#stuckMs || keepAliveMs);
     return {
       pipelining: 1,
-      // An idle connection must not look like a stuck request.
-      keepAliveTimeout: Math.min(keepAliveMs, stuckMs),
-      keepAliveMaxTimeout: Math.min(keepAliveMs, stuckMs),
+      keepAliveTimeout: idleMs,
+      keepAliveMaxTimeout: idleMs,
       // A server that announces how long it keeps connections gets the last request a second before.
       keepAliveTimeoutThreshold: 1000,
       // undici's own limits are on the whole wait for a head; ours are on progress, and on the socket.
@@ -123,9 +125,8 @@ export class UndiciTransport implements HttpTransport {
    * one large write. So a slow transfer goes on and a dead one ends.
    */
   #watch(socket: Socket): void {
-    const stuckMs = this.#options.stuckRequestTimeoutMs ?? defaultStuckRequestTimeoutMs;
-    socket.setTimeout(stuckMs, () => {
-      const message = `request timeout: no byte moved for ${stuckMs / 1000} s`;
+    socket.setTimeout(this.#stuckMs, () => {
+      const message = `request timeout: no byte moved for ${this.#stuckMs / 1000} s`;
       socket.destroy(new CofferError("request-timeout", message));
     });
   }

@@ -49,6 +49,35 @@ async function withPeer(
   }
 }
 
+/** Longer than the system's buffers take to empty at the pace below, on a busy machine too. */
+const slowTimeoutMs = 2000;
+
+/** Lets 4 MiB through in a quarter of a second. */
+class Pace {
+  readonly #socket: Socket;
+  readonly #timer: NodeJS.Timeout;
+  #passedBytes = 0;
+
+  constructor(socket: Socket) {
+    this.#socket = socket;
+    this.#timer = setInterval(() => {
+      this.#passedBytes = 0;
+      socket.resume();
+    }, 250);
+    socket.on("close", () => clearInterval(this.#timer));
+  }
+
+  passed(bytes: number): void {
+    this.#passedBytes += bytes;
+    if (this.#passedBytes > 4 * mebibyte) this.#socket.pause();
+  }
+
+  stop(): void {
+    clearInterval(this.#timer);
+    this.#socket.pause();
+  }
+}
+
 /** Calls `answer` for each request head that arrives; bodies are not looked at. */
 function onHead(answer: (socket: Socket) => void): (socket: Socket) => void {
   return (socket) => {
@@ -92,29 +121,20 @@ describe("UndiciTransport", () => {
     });
 
     it("lets a slow upload go on", async () => {
+      const body = new Uint8Array(48 * mebibyte);
       let takenBytes = 0;
-      const body = new Uint8Array(24 * mebibyte);
       const serve = (socket: Socket): void => {
-        // 2 MiB, then a pause: three times longer in all than a stuck request may take.
-        let sinceTickBytes = 0;
-        const tick = setInterval(() => {
-          sinceTickBytes = 0;
-          socket.resume();
-        }, 250);
-        socket.on("close", () => clearInterval(tick));
+        const pace = new Pace(socket);
         socket.on("data", (data) => {
           takenBytes += data.length;
-          sinceTickBytes += data.length;
-          if (takenBytes >= body.length) {
-            socket.write("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
-            clearInterval(tick);
-          } else if (sinceTickBytes > 2 * mebibyte) socket.pause();
+          if (takenBytes < body.length) pace.passed(data.length);
+          else socket.write("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n");
         });
       };
-      await withPeer(serve, { stuckRequestTimeoutMs }, async (transport) => {
+      await withPeer(serve, { stuckRequestTimeoutMs: slowTimeoutMs }, async (transport) => {
         const startMs = performance.now();
         expect(await transport.request(requestOf({ method: "POST", body }))).to.include({ status: 200 });
-        expect(performance.now() - startMs).to.be.above(2 * stuckRequestTimeoutMs);
+        expect(performance.now() - startMs).to.be.above(slowTimeoutMs);
       });
     });
 
@@ -130,6 +150,17 @@ describe("UndiciTransport", () => {
       });
       await withPeer(serve, { stuckRequestTimeoutMs }, async (transport) => {
         expect((await transport.request(requestOf())).body).to.have.length(12);
+      });
+    });
+
+    it("is not watched when the time is 0", async () => {
+      const serve = onHead((socket) => {
+        setTimeout(() => socket.write("HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n"), 100);
+      });
+      await withPeer(serve, { stuckRequestTimeoutMs: 0, connections: 1 }, async (transport) => {
+        for (let round = 0; round < 3; round += 1)
+          expect(await transport.request(requestOf())).to.include({ status: 200 });
+        expect(transport.openedConnections).to.equal(1);
       });
     });
 
@@ -396,21 +427,23 @@ describe("UndiciTransport", () => {
       const forward = (client: Socket): void => {
         const target = connect(server.port, "127.0.0.1");
         target.on("error", () => undefined).on("data", (data) => client.write(data));
+        const pace = new Pace(client);
         client.on("data", (data) => {
           target.write(data);
-          client.pause();
-          if (!isDead) setTimeout(() => client.resume(), 5);
+          if (isDead) pace.stop();
+          else pace.passed(data.length);
         });
         client.on("close", () => target.destroy());
       };
       const tls = await readTlsOptions({ insecureTls: true });
-      await withPeer(forward, { connections: 1, stuckRequestTimeoutMs: 1000, tls }, async (transport) => {
-        const body = randomBytes(24 * mebibyte);
+      const options = { connections: 1, stuckRequestTimeoutMs: slowTimeoutMs, tls };
+      await withPeer(forward, options, async (transport) => {
+        const body = new Uint8Array(48 * mebibyte);
         const post = (digit: string): Promise<HttpResponse> =>
           transport.request(requestOf({ method: "POST", path: `/r/data/${digit.repeat(64)}`, body }));
         const startMs = performance.now();
         expect(await post("a")).to.include({ status: 200 });
-        expect(performance.now() - startMs).to.be.above(1500);
+        expect(performance.now() - startMs).to.be.above(slowTimeoutMs);
         isDead = true;
         await expectCode("request-timeout", post("b"));
       });
