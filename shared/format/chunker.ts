@@ -16,7 +16,7 @@ export interface ChunkSizes {
 }
 
 /** restic's sizes. Others may be read by everybody, but files cut by them share no chunks with those of restic. */
-export const standardChunkSizes: ChunkSizes = { minBytes: minChunkBytes, maxBytes: maxChunkBytes };
+const standardChunkSizes: ChunkSizes = { minBytes: minChunkBytes, maxBytes: maxChunkBytes };
 
 /**
  * The length of the chunk that begins at `from`, an address in the kernels' memory, when `available` bytes lie there; 0

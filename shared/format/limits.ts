@@ -6,14 +6,10 @@ const mebibyte = 1024 * 1024;
 
 // Chunks (3.3): fixed, and recorded nowhere.
 
-/** The bytes whose fingerprint decides about a cut. */
-export const chunkWindowBytes = 64;
 /** The shortest chunk, except a file's last. */
 export const minChunkBytes: number = 512 * 1024;
 /** The longest chunk. */
 export const maxChunkBytes: number = 8 * mebibyte;
-/** The mean distance of cuts beyond the minimum: a cut needs 20 zero bits. */
-export const averageChunkBytes: number = mebibyte;
 
 // Packs (4.2, 4.3).
 
@@ -25,9 +21,7 @@ export const packLengthFieldBytes = 4;
 export const minPackBytes = 73;
 /** Offsets and lengths inside a pack have 32 bits. */
 export const maxPackBytes = 0xffff_ffff;
-/** What `--pack-size` accepts, and its default: the size at which a pack counts as full. */
-export const minPackSizeBytes: number = 4 * mebibyte;
-export const maxPackSizeBytes: number = 128 * mebibyte;
+/** The size at which a pack counts as full, unless `--pack-size` says another. */
 export const defaultPackSizeBytes: number = 16 * mebibyte;
 /** Entries of a pack header that are fetched with the first request for it. */
 export const eagerHeaderEntries = 15;
@@ -38,9 +32,8 @@ export const eagerHeaderEntries = 15;
 export const maxBlobBytes = 0xffff_ffff;
 /** The longest tree blob that this program decodes: JSON text must fit one JavaScript string. */
 export const maxTreeBytes: number = 512 * mebibyte - 32;
-/** Neighbouring blobs are fetched by one request unless the gap, or the whole, gets larger than this. */
+/** Neighbouring blobs are fetched by one request unless the gap between them is larger than this. */
 export const maxRangeGapBytes: number = mebibyte;
-export const maxRangeBytes: number = 32 * mebibyte;
 
 // Documents: snapshots, locks, index files, config, keys (2.4, 5).
 

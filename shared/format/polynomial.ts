@@ -6,7 +6,7 @@
 import { CofferError } from "../errors.ts";
 
 /** The degree that the chunker's arithmetic needs. */
-export const polynomialDegree = 53;
+const polynomialDegree = 53;
 
 const topBit = 1n << 53n;
 /** About one candidate in 26 is irreducible: so many in vain, and the bytes are not random (chance 10^-170). */
