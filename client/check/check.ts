@@ -176,8 +176,12 @@ class Check {
         this.#problem(`pack ${id}: unexpected file size: got ${actualBytes}, expected ${sizeBytes}`);
       }
     }
-    this.#additionalFiles = files.filter(({ id }) => inventory.numberOf(id) === undefined).length;
-    if (this.#additionalFiles > 0) this.#suggestPrune = true;
+    const additional = files.map(({ id }) => id).filter((id) => inventory.numberOf(id) === undefined);
+    this.#additionalFiles = additional.length;
+    if (additional.length > 0) {
+      this.#suggestPrune = true;
+      this.#events.additionalPacks?.(additional);
+    }
     return sizes;
   }
 

@@ -31,6 +31,8 @@ export interface CheckEvents {
   problem?(text: string): void;
   /** Something is untidy, but nothing is lost or unsafe. */
   hint?(text: string): void;
+  /** Packs that no index knows, if there are any: they take up room, nothing more. */
+  additionalPacks?(ids: readonly Id[]): void;
 }
 
 export interface CheckResult {

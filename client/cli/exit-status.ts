@@ -47,25 +47,25 @@ export function wrapError(prefix: string, cause: unknown, options: { readonly is
   return new CofferError(code, `${prefix}${reasonOf(cause)}`, { cause, data: { isFatal: options.isFatal ?? true } });
 }
 
-/** An error that has been told already, or needs no words: only the status counts. */
-export class SilentExit extends Error {
+/** A command that did its work, but not all of it: its last words and its status are its own. */
+export class IncompleteWork extends Error {
   readonly status: ExitStatus;
 
-  constructor(status: ExitStatus) {
-    super(`exit ${status}`);
+  constructor(status: ExitStatus, message: string) {
+    super(message);
     this.status = status;
   }
 }
 
 export function exitStatusOf(error: unknown): ExitStatus {
-  if (error instanceof SilentExit) return error.status;
+  if (error instanceof IncompleteWork) return error.status;
   const status = error instanceof CofferError ? statusOfCode[error.code] : undefined;
   return status ?? exitStatus.failure;
 }
 
 /** The last words on standard error; may be several lines. */
 export function finalMessageOf(error: unknown): string {
-  if (error instanceof SilentExit) return "";
+  if (error instanceof IncompleteWork) return error.message;
   if (!(error instanceof CofferError)) return isSystemError(error) ? reasonOf(error) : describeBug(error);
   const { isPlain, isFatal } = error.data;
   const hasPrefix = isFatal === true || (isPlain !== true && isFatal === undefined && fatalCodes.includes(error.code));

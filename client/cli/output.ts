@@ -71,7 +71,12 @@ export class Output {
     this.#queue.write(2, `${text}\n`);
   }
 
-  /** Bytes as they are, for file contents and names that need not be UTF-8. */
+  /** A result that need not be UTF-8, as a line. */
+  resultBytes(bytes: Uint8Array): void {
+    this.terminal.printBytes(bytes);
+  }
+
+  /** Bytes as they are, for file contents. */
   bytes(bytes: Uint8Array): void {
     this.#queue.write(1, bytes);
   }

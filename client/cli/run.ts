@@ -1,4 +1,5 @@
 /** From arguments to an exit status: finds the command, understands the flags, runs it, and says what went wrong. */
+import { hasErrorCode } from "../../shared/errors.ts";
 import { encodeJsonString } from "../../shared/format/go-json.ts";
 import { findWord, suggestNames } from "./arguments/find-command.ts";
 import type { FlagTable, FlagValues } from "./arguments/flag.ts";
@@ -176,11 +177,14 @@ class ProgramRun {
   /** Prints why the program ends, and returns its status. */
   #report(error: unknown): ExitStatus {
     const { signal } = this.#cancellation;
-    if (signal.aborted && signal.reason instanceof OutputClosed) return exitStatus.success;
     // Whatever an interrupted operation throws, it was the interruption that ended it.
-    const status = signal.aborted ? exitStatus.cancelled : exitStatusOf(error);
-    const message = finalMessageOf(isAbort(error) ? signal.reason : error);
-    if (message !== "") this.#printLast(message, status);
+    const cause = signal.aborted ? signal.reason : error;
+    if (cause instanceof OutputClosed) return exitStatus.success;
+    const status = exitStatusOf(cause);
+    const isUsersWish = signal.aborted && hasErrorCode(cause, "cancelled");
+    // A command may say in its own words that it was cancelled.
+    const message = finalMessageOf(isUsersWish && hasErrorCode(error, "cancelled") ? error : cause);
+    this.#printLast(message, status);
     return status;
   }
 
@@ -202,9 +206,4 @@ async function unknownCommand(name: string): Promise<Error> {
   const { unknownCommandMessage } = await import("./help.ts");
   const names = commandEntries.map((entry) => entry.name);
   return plainError(unknownCommandMessage(name, suggestNames(name, names)));
-}
-
-/** How Node and its libraries say that they were cancelled. */
-function isAbort(error: unknown): boolean {
-  return error instanceof Error && error.name === "AbortError";
 }

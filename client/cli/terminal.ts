@@ -8,6 +8,7 @@ import { cutToWidth } from "./text/display-width.ts";
 const clearLine = "\r\x1b[2K";
 const lineUp = "\x1b[1A";
 const unknownWidth = 80;
+const lineFeed = Buffer.from("\n");
 
 export interface Screen {
   /** Standard output is a terminal. */
@@ -35,6 +36,11 @@ export class Terminal {
   /** A message of one or more lines on standard output. */
   print(text: string): void {
     this.#printTo(1, text);
+  }
+
+  /** A line on standard output that need not be UTF-8. */
+  printBytes(line: Uint8Array): void {
+    this.#queue.write(1, Buffer.concat([Buffer.from(this.screen.canUpdate ? clearLine : ""), line, lineFeed]));
   }
 
   /** A message on standard error. */
