@@ -23,4 +23,7 @@ export async function removeFile({ response, storage, resource }: FileExchange):
   answerEmpty(response);
 }
 
-export const contentHeaders = { "Content-Type": objectMediaType, "X-Content-Type-Options": "nosniff" } as const;
+export const contentHeaders: Readonly<Record<string, string>> = {
+  "Content-Type": objectMediaType,
+  "X-Content-Type-Options": "nosniff",
+};
