@@ -1,4 +1,4 @@
-/** Files with several names: the first name that is restored gets the data, the others become links to it. */
+/** Items with several names: the first that is restored is made, the others become links to it. */
 import type { TreeNode } from "../../shared/format/tree-node.ts";
 import type { BytePath } from "./byte-path.ts";
 

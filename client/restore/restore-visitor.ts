@@ -131,20 +131,16 @@ export class RestoreVisitor implements WalkVisitor {
 
   #visit(item: WalkedItem): void {
     const { node } = item;
-    if (node.type === "file") this.#visitFile(item);
-    else if (isSpecial(node.type)) this.#visitSpecial(item, node.type);
-    else throw new CofferError("unsupported", `an item of type ${node.type} cannot be restored`);
-  }
-
-  #visitFile(item: WalkedItem): void {
-    const { node, path } = item;
     const metadata = this.#metadataOf(node);
     const status = this.#statusOf(item);
     const group = this.#hardLinks.find(node);
-    if (group !== undefined) {
-      this.#planLink(item, status, metadata, group);
-      return;
-    }
+    if (group !== undefined) this.#planLink(item, status, metadata, group);
+    else if (node.type === "file") this.#planFile(item, status, metadata);
+    else if (isSpecial(node.type)) this.#makeSpecial(item, node.type, status, metadata);
+    else throw new CofferError("unsupported", `an item of type ${node.type} cannot be restored`);
+  }
+
+  #planFile({ node, path }: WalkedItem, status: BigIntStats | undefined, metadata: ItemMetadata): void {
     if (node.content === null) throw new CofferError("damaged", "the snapshot has no list of blobs for this file");
     const decision = decideFile(status, { sizeBytes: node.sizeBytes, mtimeNs: metadata.mtimeNs }, this.#overwrite);
     if (decision === "skip") {
@@ -171,10 +167,13 @@ export class RestoreVisitor implements WalkVisitor {
     this.#batch.addLink({ path: item.path, group });
   }
 
-  #visitSpecial(item: WalkedItem, type: EntryType): void {
+  #makeSpecial(
+    item: WalkedItem,
+    type: Exclude<EntryType, "file">,
+    status: BigIntStats | undefined,
+    metadata: ItemMetadata,
+  ): void {
     const { node, path } = item;
-    const metadata = this.#metadataOf(node);
-    const status = this.#statusOf(item);
     if (status !== undefined && !mayOverwrite(status, metadata.mtimeNs, this.#overwrite)) {
       this.#report.skipped(path);
       return;
@@ -183,6 +182,7 @@ export class RestoreVisitor implements WalkVisitor {
     if (this.#options.dryRun !== true && this.#folders !== undefined) {
       const folder = this.#folders.open(item.folder.path);
       makeSpecialItem(folder, nameOf(path), node);
+      this.#hardLinks.add(node, path);
       applyToEntry(folder, nameOf(path), type, metadata, this.#options.selectXattr);
     }
     this.#report.planned();
