@@ -74,11 +74,15 @@ function answerErrors(log: (line: string) => void): ErrorRequestHandler {
       return;
     }
     const status = statusOfError(code);
-    if (status >= 500) log(describeFailure(request.method, answer, error));
+    if (status >= 500 || isSuspicious(error)) log(describeFailure(request.method, answer, error));
     // The rest of an answer that has begun cannot be made up: only a cut connection tells that it is not whole.
     if (response.headersSent) request.socket.destroy();
     else answerProblem(answer, status, status === 503 ? { "Retry-After": "1" } : {});
   };
+}
+
+function isSuspicious(error: unknown): boolean {
+  return error instanceof CofferError && error.data["isSuspicious"] === true;
 }
 
 function describeFailure(method: string, response: Answer, error: unknown): string {

@@ -62,6 +62,7 @@ export function createHttpServer(application: RequestListener, tls: TlsSettings 
           ciphers: cipherSuites,
           honorCipherOrder: true,
         });
+  const sockets = new Set<Socket>();
   const running = new Set<ServerResponse>();
   /** The answer that each connection is busy with, or the one before. */
   const latest = new WeakMap<Socket, ServerResponse>();
@@ -82,6 +83,10 @@ export function createHttpServer(application: RequestListener, tls: TlsSettings 
     });
     application(request, response);
   };
+  server.on(tls === undefined ? "connection" : "secureConnection", (socket: Socket) => {
+    sockets.add(socket);
+    socket.once("close", () => sockets.delete(socket));
+  });
   server.on("request", serve);
   server.on("checkContinue", (request, response) => {
     holdContinue(request);
@@ -96,7 +101,11 @@ export function createHttpServer(application: RequestListener, tls: TlsSettings 
     drain: () => {
       isDraining = true;
       for (const response of running) response.shouldKeepAlive = false;
-      return new Promise((resolve) => server.close(() => resolve()));
+      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      const busy = new Set<Socket | null>(Array.from(running, (response) => response.socket));
+      // Node does not count those as idle that have not sent a whole request yet.
+      for (const socket of sockets) if (!busy.has(socket)) socket.destroy();
+      return closed;
     },
   };
 }

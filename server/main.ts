@@ -42,10 +42,11 @@ async function serve(options: ServerOptions): Promise<void> {
     ...(accessLog === undefined ? {} : { accessLog }),
   });
   const httpServer = createHttpServer(app, tls);
+  // Before the start line: who reads it may send a signal at once.
+  handleSignals(httpServer, htpasswd, accessLog);
   const place = await listen(httpServer.server, address);
   log(`start server on ${place}`);
   if (tls !== undefined) log(`TLS enabled, minimum version ${tls.minimumVersion}`);
-  handleSignals(httpServer, htpasswd, accessLog);
 }
 
 async function openAuthentication(options: ServerOptions): Promise<HtpasswdAuthenticator | undefined> {

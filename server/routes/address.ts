@@ -31,8 +31,11 @@ export function parseAddress(path: string): Address {
   let depth = 0;
   while (depth < last && depth < greatestDepth && !isReservedName(segments[depth] ?? "")) depth += 1;
   const folders = segments.slice(0, depth);
-  if (!folders.every(isFolderName))
-    throw new CofferError("not-found", `path ${quote(path)} has an invalid folder name`);
+  if (!folders.every(isFolderName)) {
+    // Mistakes do not look like this, so whoever runs the server should see it.
+    const data = { isSuspicious: true };
+    throw new CofferError("not-found", `path ${quote(path)} has an invalid folder name`, { data });
+  }
   const resource = parseResource(segments.slice(depth));
   return resource === undefined ? { folders } : { folders, resource };
 }
