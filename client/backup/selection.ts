@@ -1,4 +1,5 @@
 /** Which entries a backup leaves out, built from the flags of the command line. Source: docs/CLI.md, selection in backup. */
+import { decodePath } from "../filter/path-text.ts";
 import { type FileStatus, linkStatus } from "../platform/file-status.ts";
 import {
   absolutePath,
@@ -14,7 +15,7 @@ import { localSource, type SourceFiles } from "./source.ts";
 import { cacheTagRule, TagFileRule } from "./tag-files.ts";
 
 export interface SelectionRules {
-  /** From the patterns of `--exclude` and its relatives; the path is absolute, as text. */
+  /** From the patterns of `--exclude` and its relatives; the path is absolute, as `decodePath` gives it. */
   readonly excludesPath?: ((path: string) => boolean) | undefined;
   /** NAME or NAME:HEADER, one for each `--exclude-if-present`. */
   readonly excludeIfPresent?: readonly string[] | undefined;
@@ -57,7 +58,7 @@ function pathRules(
     const folder = absolutePath(toByteString(cacheDirectory), "/");
     result.push((path) => isInside(toByteString(path), folder));
   }
-  if (excludesPath !== undefined) result.push((path) => excludesPath(displayBytes(path)));
+  if (excludesPath !== undefined) result.push((path) => excludesPath(decodePath(path)));
   const tagRules = [...(rules.excludeIfPresent ?? []), ...(rules.excludeCaches ? [cacheTagRule] : [])];
   for (const tagRule of tagRules) {
     const rule = new TagFileRule(tagRule, source, warn);
