@@ -113,8 +113,8 @@ export class RetryBackend extends BackendWrapper {
   }
 
   /**
-   * The answer to an earlier attempt may be lost although the file is stored. So an attempt after the first looks before it writes: what
-   * is there and equal is success, what is there and different is deleted, unless the backend replaces anyway. A file is never
+   * The answer to an earlier attempt may be lost although the file is stored. So an attempt after the first looks before it
+   * writes: what is there and equal is success; what is in the way is deleted, unless the backend replaces anyway. Nothing is
    * deleted unseen: another client may have been told that it is stored.
    */
   async #saveOnce(
@@ -126,7 +126,9 @@ export class RetryBackend extends BackendWrapper {
     if (attempt > 1 && !this.inner.hasAtomicReplace) {
       const stored = await this.#compareStored(handle, body, signal);
       if (stored === "equal") return;
-      if (stored === "different") await this.#removeQuietly(handle, signal);
+      if (stored === "part" || (stored === "different" && handle.type !== "config")) {
+        await this.#removeQuietly(handle, signal);
+      }
     }
     try {
       await this.inner.save(handle, body, signal);
@@ -139,15 +141,21 @@ export class RetryBackend extends BackendWrapper {
     }
   }
 
+  /**
+   * What is stored under the name. A "part" is the beginning of our own bytes: some servers leave it when a line is cut. Under the name
+   * of their hash, "different" bytes are damaged ones; a different `config` is another client's, and the only one it has.
+   */
   async #compareStored(
     handle: FileHandle,
     body: Uint8Array,
     signal: AbortSignal | undefined,
-  ): Promise<"equal" | "different" | "absent"> {
+  ): Promise<"equal" | "part" | "different" | "absent"> {
     try {
-      if ((await this.inner.stat(handle, signal)) !== body.length) return "different";
+      const sizeBytes = await this.inner.stat(handle, signal);
+      if (sizeBytes > body.length) return "different";
       const stored = await this.inner.load(handle, signal === undefined ? {} : { signal });
-      return equalBytes(stored, body) ? "equal" : "different";
+      if (!equalBytes(stored, body.subarray(0, stored.length))) return "different";
+      return stored.length === body.length ? "equal" : "part";
     } catch (error) {
       if (hasErrorCode(error, "not-found")) return "absent";
       throw error;

@@ -73,6 +73,24 @@ describe("RetryBackend", () => {
     expect(scene.count("remove")).to.equal(1);
   });
 
+  it("deletes its own part of a config, but never the config of another client", async () => {
+    const withStored = (stored: Uint8Array): Scene =>
+      new Scene((call, { memory }) => {
+        if (call.name !== "save" || call.index > 0) return undefined;
+        memory.files.set("config", stored);
+        return { before: failed() };
+      });
+    const part = withStored(content.subarray(0, 100));
+    await part.backend.save(configHandle, content);
+    expect(part.memory.files.get("config")).to.deep.equal(Uint8Array.from(content));
+    for (const stored of [randomBytes(100), randomBytes(500), randomBytes(600)]) {
+      const other = withStored(stored);
+      await expectCode("already-exists", other.backend.save(configHandle, content));
+      expect(other.memory.files.get("config")).to.equal(stored);
+      expect(other.count("remove")).to.equal(0);
+    }
+  });
+
   it("deletes nothing where saving replaces", async () => {
     const decide = (call: OperationCall): Fault | undefined =>
       call.name === "save" && call.index === 0 ? { after: failed() } : undefined;
