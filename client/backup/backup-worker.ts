@@ -3,7 +3,8 @@ import { parentPort, workerData } from "node:worker_threads";
 import { CofferError } from "../../shared/errors.ts";
 import { SealEngine } from "../platform/seal-engine.ts";
 import { BlobStore } from "./blob-store.ts";
-import { ContentReader, plainError, segmentBytes } from "./content-reader.ts";
+import { ContentReader, segmentBytes } from "./content-reader.ts";
+import { plainError } from "./failures.ts";
 import type { WorkerReply, WorkerRequest, WorkerSettings } from "./messages.ts";
 import { StageClock } from "./stage-clock.ts";
 

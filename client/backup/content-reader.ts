@@ -5,6 +5,7 @@ import { minChunkBytes } from "../../shared/format/limits.ts";
 import type { SealEngine } from "../platform/seal-engine.ts";
 import type { BlobStore } from "./blob-store.ts";
 import { type ByteString, toBytes } from "./byte-paths.ts";
+import { plainError } from "./failures.ts";
 import {
   type BatchException,
   type BatchReply,
@@ -13,7 +14,6 @@ import {
   identityFields,
   identityOf,
   type MemoryTask,
-  type PlainError,
   type SegmentReply,
   type SegmentTask,
 } from "./messages.ts";
@@ -150,11 +150,4 @@ export class ContentReader {
     }
     return { kind: "segment", task, ids, added: this.#store.takeAdded() };
   }
-}
-
-/** What of an error can be sent to another thread. */
-export function plainError(error: unknown): PlainError {
-  if (!(error instanceof Error)) return { message: String(error) };
-  const { message, code, errno } = error as NodeJS.ErrnoException;
-  return { message, code, errno };
 }

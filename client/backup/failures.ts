@@ -2,6 +2,7 @@
 import { getSystemErrorMap } from "node:util";
 import { CofferError } from "../../shared/errors.ts";
 import { displayBytes } from "./byte-paths.ts";
+import type { PlainError } from "./messages.ts";
 import { ListError } from "./walk.ts";
 
 /** What every failure of an item looks like to the outside: the sentence to print, and the system's error as cause. */
@@ -20,9 +21,16 @@ export function entryFailure(path: Uint8Array, error: Error): CofferError {
 
 /** The reason alone, without call and path: "permission denied". */
 export function reasonOf(error: unknown): string {
-  if (!(error instanceof Error)) return String(error);
-  const { errno, code } = (error.cause instanceof Error ? error.cause : error) as NodeJS.ErrnoException;
+  const { cause } = error instanceof Error ? error : { cause: undefined };
+  const { errno, code, message } = plainError(cause instanceof Error ? cause : error);
   if (code === "EIO") return "input/output error";
   const known = errno === undefined ? undefined : getSystemErrorMap().get(errno);
-  return known?.[1] ?? error.message;
+  return known?.[1] ?? message;
+}
+
+/** What of an error can be sent to another thread. */
+export function plainError(error: unknown): PlainError {
+  if (typeof error !== "object" || error === null || !("message" in error)) return { message: String(error) };
+  const { message, code, errno } = error as NodeJS.ErrnoException;
+  return { message, code, errno };
 }

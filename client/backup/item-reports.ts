@@ -56,7 +56,7 @@ export class ItemReports {
       kind,
       action,
       path: toBytes(kind === "directory" ? `${item.path}/` : item.path),
-      durationMs: performance.now() - item.startedMs,
+      durationMs: action === "unchanged" ? 0 : performance.now() - item.startedMs,
       dataBytes: data.bytes,
       dataStoredBytes: data.storedBytes,
       metadataBytes: metadata.bytes,

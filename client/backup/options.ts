@@ -75,6 +75,7 @@ export interface CompletedItem {
   readonly action: "new" | "modified" | "unchanged";
   /** In the snapshot; a directory's ends with "/". */
   readonly path: Uint8Array;
+  /** 0 for an unchanged item. */
   readonly durationMs: number;
   /** Of new data blobs of this file: plain, and as stored in packs. */
   readonly dataBytes: number;
