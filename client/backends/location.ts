@@ -1,7 +1,7 @@
 /** Where a repository is: the text that users give, taken apart and made fit for messages. */
 import { CofferError } from "../../shared/errors.ts";
 
-export interface LocalLocation {
+interface LocalLocation {
   readonly kind: "local";
   readonly path: string;
 }

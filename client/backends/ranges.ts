@@ -56,7 +56,7 @@ export function memoryFor(handle: FileHandle, lengthBytes: number, into: Uint8Ar
   return into.subarray(0, lengthBytes);
 }
 
-export function intoTooSmall(handle: FileHandle, lengthBytes: number, into: Uint8Array): CofferError {
+function intoTooSmall(handle: FileHandle, lengthBytes: number, into: Uint8Array): CofferError {
   const message = `${describeHandle(handle)}: ${lengthBytes} bytes do not fit into the ${into.length} bytes given for them`;
   return new CofferError("limit-exceeded", message);
 }

@@ -1,6 +1,6 @@
 /**
  * The port below the REST backend: sends one HTTP request and takes the whole answer. Adapters: undici on Node
- * (client/platform/undici-transport.ts), fetch in browsers.
+ * (client/platform/undici-transport.ts), fetch in browsers (fetch-transport.ts).
  *
  * A promise settles only after the response body was read to its end, on success and on every error status, so that whoever
  * limits the requests under way limits the open connections too, and each connection can carry the next request.
@@ -41,8 +41,6 @@ export interface HttpResponse extends ResponseHead {
 }
 
 export interface HttpTransport {
-  /** TCP, TLS or socket connections opened since the start; for reports and for the test that it stays small. */
-  readonly openedConnections: number;
   /**
    * Any status is an answer, not an error. Throws `unavailable` when there is no complete answer, `request-timeout` when no
    * byte moved for too long, `usage` when the server cannot be trusted, `limit-exceeded`, and the cancellation.

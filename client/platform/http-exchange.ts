@@ -2,6 +2,7 @@
 import type { IncomingHttpHeaders } from "node:http";
 import type { Dispatcher } from "undici";
 import { CofferError } from "../../shared/errors.ts";
+import { BodyMemory } from "../backends/body-memory.ts";
 import { cancellationOf } from "../backends/cancellation.ts";
 import type { RateLimiter } from "../backends/rate-limit.ts";
 import type { HttpRequest, HttpResponse, ResponseHead } from "../backends/transport.ts";
@@ -10,10 +11,6 @@ import type { HttpRequest, HttpResponse, ResponseHead } from "../backends/transp
 const keptErrorBytes = 1024;
 /** An error answer is read to its end up to this length, so that its connection lives on; a longer one costs it. */
 const drainedErrorBytes = 8 * 1024 * 1024;
-/** More than this is not allocated on a server's word alone: the memory grows as bytes arrive. */
-const trustedLengthBytes = 32 * 1024 * 1024;
-const unknownLengthBytes = 64 * 1024;
-
 type Controller = Dispatcher.DispatchController;
 
 export class HttpExchange implements Dispatcher.DispatchHandler {
@@ -25,9 +22,8 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
   #reject: (error: CofferError) => void = () => undefined;
   #controller: Controller | undefined;
   #head: ResponseHead | undefined;
-  #memory: Uint8Array = new Uint8Array(0);
-  #isOwnMemory = true;
-  #receivedBytes = 0;
+  #body: BodyMemory | undefined;
+  #drainedBytes = 0;
 
   constructor(request: HttpRequest, download: RateLimiter | undefined) {
     this.#request = request;
@@ -46,14 +42,15 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
 
   onResponseStart(_controller: Controller, status: number, headers: IncomingHttpHeaders): void {
     if (status < 200) return;
-    this.#head = headOf(status, headers);
-    this.#memory = this.#isSuccess() ? this.#memoryForBody(this.#head) : new Uint8Array(keptErrorBytes);
+    const head = headOf(status, headers);
+    this.#head = head;
+    this.#body = isSuccess(head) ? this.#memoryFor(head) : memoryOfError();
   }
 
   /** The chunk lies in memory that the next read overwrites: it is copied here and now. */
   onResponseData(controller: Controller, chunk: Uint8Array): void {
-    if (this.#isSuccess()) this.#take(chunk);
-    else this.#takeError(controller, chunk);
+    if (this.#head && isSuccess(this.#head)) this.#body?.append(chunk);
+    else this.#drain(controller, chunk);
     const waitMs = this.#download?.reserve(chunk.length) ?? 0;
     if (waitMs < 1) return;
     controller.pause();
@@ -62,7 +59,8 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
 
   onResponseEnd(): void {
     const head = this.#head;
-    if (head !== undefined) this.#settle(() => this.#resolve({ ...head, body: this.#body() }));
+    const body = this.#body?.received ?? new Uint8Array(0);
+    if (head !== undefined) this.#settle(() => this.#resolve({ ...head, body }));
   }
 
   onResponseError(_controller: Controller, error: Error): void {
@@ -82,54 +80,30 @@ export class HttpExchange implements Dispatcher.DispatchHandler {
     settle();
   }
 
-  #isSuccess(): boolean {
-    const status = this.#head?.status ?? 0;
-    return status >= 200 && status < 300;
+  #memoryFor(head: ResponseHead): BodyMemory {
+    const { method, path, limitBytes, memoryFor } = this.#request;
+    const subject = `${method} ${path}`;
+    if (method === "HEAD") return new BodyMemory({ lengthBytes: 0, limitBytes: 0, subject });
+    return new BodyMemory({ given: memoryFor?.(head), lengthBytes: head.lengthBytes, limitBytes, subject });
   }
 
-  #body(): Uint8Array {
-    return this.#memory.subarray(0, Math.min(this.#receivedBytes, this.#memory.length));
-  }
-
-  #memoryForBody(head: ResponseHead): Uint8Array {
-    const { lengthBytes } = head;
-    if (this.#request.method === "HEAD") return new Uint8Array(0);
-    if (lengthBytes !== undefined && lengthBytes > this.#request.limitBytes) throw this.#tooLong(lengthBytes);
-    const given = this.#request.memoryFor?.(head);
-    if (given !== undefined) {
-      this.#isOwnMemory = false;
-      return given;
-    }
-    return new Uint8Array(Math.min(lengthBytes ?? unknownLengthBytes, trustedLengthBytes));
-  }
-
-  #take(chunk: Uint8Array): void {
-    const neededBytes = this.#receivedBytes + chunk.length;
-    if (neededBytes > this.#memory.length) {
-      if (!this.#isOwnMemory || neededBytes > this.#request.limitBytes) throw this.#tooLong(neededBytes);
-      const grown = new Uint8Array(Math.max(neededBytes, Math.min(2 * this.#memory.length, this.#request.limitBytes)));
-      grown.set(this.#memory.subarray(0, this.#receivedBytes));
-      this.#memory = grown;
-    }
-    this.#memory.set(chunk, this.#receivedBytes);
-    this.#receivedBytes = neededBytes;
-  }
-
-  #takeError(controller: Controller, chunk: Uint8Array): void {
-    const roomBytes = this.#memory.length - this.#receivedBytes;
-    if (roomBytes > 0) this.#memory.set(chunk.subarray(0, roomBytes), this.#receivedBytes);
-    this.#receivedBytes += chunk.length;
-    if (this.#receivedBytes <= drainedErrorBytes) return;
+  #drain(controller: Controller, chunk: Uint8Array): void {
+    const keptBytes = this.#body?.received.length ?? 0;
+    if (keptBytes < keptErrorBytes) this.#body?.append(chunk.subarray(0, keptErrorBytes - keptBytes));
+    this.#drainedBytes += chunk.length;
+    if (this.#drainedBytes <= drainedErrorBytes) return;
     // The status is known; reading on would cost more than a new connection.
     this.onResponseEnd();
     controller.abort(new CofferError("unavailable", "the error answer is too long to be read to its end"));
   }
+}
 
-  #tooLong(lengthBytes: number): CofferError {
-    const limitBytes = this.#isOwnMemory ? this.#request.limitBytes : this.#memory.length;
-    const message = `${this.#request.method} ${this.#request.path}: expected at most ${limitBytes} bytes, got ${lengthBytes}`;
-    return new CofferError("limit-exceeded", message);
-  }
+function isSuccess({ status }: ResponseHead): boolean {
+  return status >= 200 && status < 300;
+}
+
+function memoryOfError(): BodyMemory {
+  return new BodyMemory({ lengthBytes: keptErrorBytes, limitBytes: keptErrorBytes, subject: "error answer" });
 }
 
 function headOf(status: number, headers: IncomingHttpHeaders): ResponseHead {
@@ -159,7 +133,7 @@ const adviceOfTlsCode: Readonly<Record<string, string>> = {
 };
 
 /** Anything that ended an exchange early, as one of our errors. */
-export function translateTransportError(error: Error): CofferError {
+function translateTransportError(error: Error): CofferError {
   if (error instanceof CofferError) return error;
   const code = "code" in error && typeof error.code === "string" ? error.code : "";
   const advice = adviceOfTlsCode[code];

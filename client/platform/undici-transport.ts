@@ -55,6 +55,7 @@ export class UndiciTransport implements HttpTransport {
     this.#stuckMs = options.stuckRequestTimeoutMs ?? defaultStuckRequestTimeoutMs;
   }
 
+  /** Connections opened since the start; for reports, and for the test that they stay few. */
   get openedConnections(): number {
     return this.#openedConnections;
   }

@@ -4,9 +4,11 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CachedBackend } from "../../../client/backends/cache.ts";
 import { FaultyBackend } from "../../../client/backends/faults.ts";
+import { FetchTransport } from "../../../client/backends/fetch-transport.ts";
 import { LimitedBackend } from "../../../client/backends/limit.ts";
 import { MemoryBackend } from "../../../client/backends/memory.ts";
 import { RateLimitedBackend, RateLimiter } from "../../../client/backends/rate-limit.ts";
+import { RestBackend } from "../../../client/backends/rest.ts";
 import { RetryBackend } from "../../../client/backends/retry.ts";
 import { BackendWrapper } from "../../../client/backends/wrapper.ts";
 import { CacheDirectory } from "../../../client/platform/cache-directory.ts";
@@ -100,6 +102,14 @@ describeBackend("The backend opened for a REST server with limited rates", async
   const server = await SimpleServer.start();
   const rates = { limitUploadKiBps: 100_000, limitDownloadKiBps: 100_000 };
   return { backend: await openBackend(server.location, rates), cleanUp: () => server.stop() };
+});
+
+describeBackend("RestBackend over fetch", async () => {
+  const server = await SimpleServer.start();
+  const transport = new FetchTransport({ origin: `http://127.0.0.1:${server.port}` });
+  const location = server.location;
+  const backend = new RestBackend({ transport, location, basePath: "/r/", connections: 5 });
+  return { backend, cleanUp: () => server.stop() };
 });
 
 describe("rclone's server", () => {
