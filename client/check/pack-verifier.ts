@@ -2,6 +2,7 @@
 import { createHash, type Hash } from "node:crypto";
 import { CofferError } from "../../shared/errors.ts";
 import { toHex } from "../../shared/format/bytes.ts";
+import type { Id } from "../../shared/format/layout.ts";
 import { packLengthFieldBytes } from "../../shared/format/limits.ts";
 import { decodePackHeader, readHeaderLength } from "../../shared/format/pack.ts";
 import { describeBlobFailure } from "../reading/blob-errors.ts";
@@ -11,8 +12,8 @@ import type { PackAnswer, PackTask } from "./check-tasks.ts";
 
 export class PackVerifier {
   readonly #opener: BlobOpener;
-  /** The hash of a pack of which more parts are to come. */
-  #unfinished: { readonly packId: string; readonly hash: Hash } | undefined;
+  /** The hashes of packs of which more parts are to come. Parts of several packs may take turns. */
+  readonly #hashes = new Map<Id, Hash>();
 
   constructor(opener: BlobOpener) {
     this.#opener = opener;
@@ -32,11 +33,12 @@ export class PackVerifier {
   }
 
   #hash(task: PackTask, part: Uint8Array): void {
-    if (task.offsetBytes === 0) this.#unfinished = { packId: task.packId, hash: createHash("sha256") };
-    if (this.#unfinished?.packId !== task.packId) {
+    if (task.offsetBytes === 0) this.#hashes.set(task.packId, createHash("sha256"));
+    const hash = this.#hashes.get(task.packId);
+    if (hash === undefined) {
       throw new CofferError("internal", `pack ${task.packId} expected its parts in order at one worker`);
     }
-    this.#unfinished.hash.update(part);
+    hash.update(part);
   }
 
   #verifyBlob(task: PackTask, part: Uint8Array, blobs: BlobList, blob: number, errors: string[]): void {
@@ -83,8 +85,8 @@ export class PackVerifier {
   }
 
   #verifyName(task: PackTask, errors: string[]): void {
-    const found = toHex(this.#unfinished?.hash.digest() ?? new Uint8Array());
-    this.#unfinished = undefined;
+    const found = toHex(this.#hashes.get(task.packId)?.digest() ?? new Uint8Array());
+    this.#hashes.delete(task.packId);
     if (found !== task.packId) errors.push(`unexpected pack id ${found}`);
   }
 }

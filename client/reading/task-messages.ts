@@ -7,6 +7,11 @@ export interface TaskMessage<Task> {
   readonly task: Task;
 }
 
+/** Ends a worker when its tasks are done. (Ended from outside amid a native call, a thread takes the process with it.) */
+export interface EndMessage {
+  readonly end: true;
+}
+
 export interface AnswerMessage<Answer> {
   readonly number: number;
   readonly answer?: Answer;
@@ -25,8 +30,13 @@ export function serveTasks<Setup, Task, Answer>(create: (setup: Setup) => TaskHa
   const port = parentPort;
   if (port === null) throw new CofferError("internal", "this module is the entry of a worker thread");
   const handler = create(workerData as Setup);
-  port.on("message", ({ number, task }: TaskMessage<Task>) => {
-    port.postMessage(answerTask(handler, number, task));
+  port.on("message", (message: TaskMessage<Task> | EndMessage) => {
+    if ("end" in message) {
+      handler.end();
+      port.close();
+      return;
+    }
+    port.postMessage(answerTask(handler, message.number, message.task));
   });
 }
 

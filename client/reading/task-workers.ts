@@ -5,7 +5,7 @@
 import { availableParallelism } from "node:os";
 import { Worker } from "node:worker_threads";
 import { CofferError } from "../../shared/errors.ts";
-import type { AnswerMessage, TaskMessage } from "./task-messages.ts";
+import type { AnswerMessage, EndMessage, TaskMessage } from "./task-messages.ts";
 
 /** Enough to keep the main thread, which fetches for all of them, fully busy. */
 const maxWorkers = 4;
@@ -58,6 +58,7 @@ export class TaskWorkers<Task, Answer> implements TaskRunner<Task, Answer> {
 class WorkerLine<Task, Answer> implements TaskRunner<Task, Answer> {
   readonly #worker: Worker;
   readonly #pending = new Map<number, Pending<Answer>>();
+  readonly #ended: Promise<unknown>;
   #nextNumber = 0;
   #failure: Error | undefined;
 
@@ -65,6 +66,7 @@ class WorkerLine<Task, Answer> implements TaskRunner<Task, Answer> {
     this.#worker = new Worker(entry, { workerData: setup });
     this.#worker.on("message", (message: AnswerMessage<Answer>) => this.#settle(message));
     this.#worker.on("error", (error) => this.#fail(error));
+    this.#ended = new Promise((resolve) => this.#worker.once("exit", resolve));
     this.#worker.on("exit", (status) => {
       this.#fail(new CofferError("internal", `a worker thread ended with status ${status} before its work was done`));
     });
@@ -90,9 +92,12 @@ class WorkerLine<Task, Answer> implements TaskRunner<Task, Answer> {
 
   async close(): Promise<void> {}
 
+  /** Waits until the worker has ended by itself. */
   async end(): Promise<void> {
     this.#failure ??= new CofferError("cancelled", "the worker threads were ended");
-    await this.#worker.terminate();
+    const message: EndMessage = { end: true };
+    this.#worker.postMessage(message);
+    await this.#ended;
   }
 
   #settle({ number, answer, error }: AnswerMessage<Answer>): void {

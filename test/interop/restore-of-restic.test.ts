@@ -53,7 +53,7 @@ describe("interop: restore of what restic backed up", function () {
       const source = join(folder, "source");
       const repository = join(folder, "repository");
       mkdirSync(source, { recursive: true });
-      makeSampleFolder(source, { randomBytes: 21 << 20, textBytes: 9 << 20, smallFiles: 300 });
+      makeSampleFolder(source, { randomBytes: 11 << 20, textBytes: 5 << 20, smallFiles: 150 });
       await resticOn(repository, ["init", "--repository-version", version]);
       await resticOn(repository, ["backup", ...flags, "source"], { cwd: folder });
       const target = join(folder, "target");

@@ -2,7 +2,6 @@
 
 import { MemoryBackend } from "../../client/backends/memory.ts";
 import { createNodeProvider } from "../../client/platform/node-provider.ts";
-import { fromHex } from "../../shared/format/bytes.ts";
 import { encodeDocument } from "../../shared/format/document.ts";
 import { encodeIndex, type IndexPack } from "../../shared/format/index-file.ts";
 import { type Id, pathOf } from "../../shared/format/layout.ts";
@@ -52,6 +51,18 @@ export class RepositoryBuilder {
   /** Ends the packs that are being filled; undefined where there was none. */
   endPacks(): { data: Id | undefined; tree: Id | undefined } {
     return { data: this.#endPack("data"), tree: this.#endPack("tree") };
+  }
+
+  /** Ends a single pack with everything that waits, trees behind data: old versions of restic wrote such packs. */
+  endMixedPack(): Id | undefined {
+    const { data, tree } = this.#pending;
+    for (const entry of tree.entries) {
+      data.entries.push({ ...entry, offsetBytes: data.sizeBytes });
+      data.sizeBytes += entry.lengthBytes;
+    }
+    data.sealed.push(...tree.sealed);
+    this.#pending.tree = emptyPack();
+    return this.#endPack("data");
   }
 
   #endPack(type: BlobType): Id | undefined {
@@ -112,9 +123,4 @@ export class RepositoryBuilder {
 
 function emptyPack(): PendingPack {
   return { entries: [], sealed: [], sizeBytes: 0 };
-}
-
-/** For use in place of a content hash. */
-export function idBytes(id: Id): Uint8Array {
-  return fromHex(id);
 }

@@ -1,4 +1,5 @@
 /** The verdicts of a check: repositories of restic are sound, and each planted fault is found and named. */
+import { randomBytes } from "node:crypto";
 import { expect } from "chai";
 import { MemoryBackend } from "../../../client/backends/memory.ts";
 import { adviceFor, noteOnAdditionalFiles } from "../../../client/check/advice.ts";
@@ -287,7 +288,45 @@ describe("check", function () {
     expect(result.brokenPacks).to.deep.equal([gap.dataPack]);
   });
 
-  it("only hints at mixed packs and at packs that no index knows", async () => {
+  it("only hints at mixed packs, and reads the trees in them", async () => {
+    const builder = new RepositoryBuilder();
+    const content = [builder.add("data", Buffer.from("content"))];
+    const root = builder.addTree([fileNode("f", { content }), fileNode("g", { content: ["ef".repeat(32)] })]);
+    const pack = builder.endMixedPack();
+    builder.writeIndex();
+    builder.storeSnapshot(root);
+    const source = PlainBlobSource.unindexed(builder.backend, builder.masterKey);
+    const { result, problems, hints } = await findingsOf(source);
+    expect(hints[0]).to.contain(`${pack} contains a mix`);
+    expect(result).to.include({ suggestPrune: true, suggestRepairIndex: false });
+    expect(problems).to.have.length(1);
+    expect(problems[0]).to.contain('file "g" blob efef');
+  });
+
+  it("verifies packs that are longer than a buffer in parts", async () => {
+    const builder = new RepositoryBuilder();
+    const pieces = Array.from({ length: 7 }, () => randomBytes(8 << 20));
+    const root = builder.addTree([fileNode("big", { content: pieces.map((piece) => builder.add("data", piece)) })]);
+    const pack = builder.endPacks().data ?? "";
+    builder.writeIndex();
+    builder.storeSnapshot(root);
+    const source = PlainBlobSource.unindexed(builder.backend, builder.masterKey);
+    expect((await findingsOf(source)).problems).to.deep.equal([]);
+    for (const offset of [0, 4 * (8 << 20) + 1000, -1]) {
+      builder.flip("data", pack, offset);
+      const { result, problems } = await findingsOf(source);
+      expect(result.brokenPacks).to.deep.equal([pack]);
+      expect(problems[0]).to.contain("contains 2 errors").and.to.contain("unexpected pack id");
+      builder.flip("data", pack, offset);
+    }
+    const path = pathOf({ type: "data", id: pack });
+    builder.backend.files.set(path, builder.backend.files.get(path)!.slice(0, 30 << 20));
+    const short = await findingsOf(source);
+    expect(short.result.brokenPacks).to.deep.equal([pack]);
+    expect(short.problems.at(-1)).to.contain("behind the end of the file");
+  });
+
+  it("only hints at packs that no index knows", async () => {
     const fixture = new Sample();
     const foreign = fixture.builder.store("data", Buffer.from("no pack at all"));
     const { result, problems } = await fixture.check();
