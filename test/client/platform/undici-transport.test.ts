@@ -146,9 +146,9 @@ describe("UndiciTransport", () => {
           socket.write("x");
           sent += 1;
           if (sent === 12) clearInterval(tick);
-        }, 200);
+        }, 250);
       });
-      await withPeer(serve, { stuckRequestTimeoutMs }, async (transport) => {
+      await withPeer(serve, { stuckRequestTimeoutMs: slowTimeoutMs }, async (transport) => {
         expect((await transport.request(requestOf())).body).to.have.length(12);
       });
     });
