@@ -132,6 +132,9 @@ const adviceOfTlsCode: Readonly<Record<string, string>> = {
   ERR_SSL_PACKET_LENGTH_TOO_LONG: "the server does not speak TLS on this port: use http:// or another port",
 };
 
+/** undici's codes for what is wrong on this side, such as an impossible header. */
+const mistakeCodes: readonly string[] = ["UND_ERR_INVALID_ARG", "UND_ERR_CLOSED", "UND_ERR_DESTROYED"];
+
 /** Anything that ended an exchange early, as one of our errors. */
 function translateTransportError(error: Error): CofferError {
   if (error instanceof CofferError) return error;
@@ -145,6 +148,9 @@ function translateTransportError(error: Error): CofferError {
         cause: error,
       },
     );
+  }
+  if (mistakeCodes.includes(code)) {
+    return new CofferError("internal", `the request cannot be sent: ${error.message}`, { cause: error });
   }
   // An AggregateError, one error per address tried, has no message of its own.
   const reason = error.message || code || error.name;

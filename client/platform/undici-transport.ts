@@ -49,6 +49,7 @@ export class UndiciTransport implements HttpTransport {
   readonly #stuckMs: number;
   readonly #pools: Map<Lane, Dispatcher> = new Map();
   #openedConnections = 0;
+  #closing: Promise<void> | undefined;
 
   constructor(options: UndiciTransportOptions) {
     this.#options = options;
@@ -62,13 +63,16 @@ export class UndiciTransport implements HttpTransport {
 
   async request(request: HttpRequest): Promise<HttpResponse> {
     if (request.signal?.aborted) throw cancellationOf(request.signal);
+    if (this.#closing !== undefined)
+      throw new CofferError("internal", "a request was made after the backend was closed");
     const exchange = new HttpExchange(request, this.#options.download);
     this.#poolOf(request.lane).dispatch(this.#dispatchOptionsOf(request), exchange);
     return exchange.response;
   }
 
-  async close(): Promise<void> {
-    await Promise.all([...this.#pools.values()].map((pool) => pool.close()));
+  close(): Promise<void> {
+    this.#closing ??= Promise.all([...this.#pools.values()].map((pool) => pool.close())).then(() => undefined);
+    return this.#closing;
   }
 
   #poolOf(lane: Lane): Dispatcher {

@@ -263,6 +263,18 @@ describe("UndiciTransport", () => {
     await transport.close();
   });
 
+  it("does not call its own mistakes a failure of the line", async () => {
+    await withPeer(
+      onHead(() => undefined),
+      {},
+      async (transport) => {
+        await expectCode("internal", transport.request(requestOf({ headers: { "user-agent": "two\nlines" } })));
+        await transport.close();
+        await expectCode("internal", transport.request(requestOf()));
+      },
+    );
+  });
+
   it("raises no warning when many requests share one signal", async () => {
     const warnings: Error[] = [];
     const note = (warning: Error): void => void warnings.push(warning);
