@@ -6,7 +6,7 @@ const idBytes = 32;
 const idWords = 8;
 const minCapacity = 256;
 /** Of the slots at most this part is used. */
-const maxLoad = 0.7;
+const maxLoad = 0.8;
 
 export class IdList {
   /** The ids in machine words, read from their bytes as little endian. */
@@ -30,7 +30,7 @@ export class IdList {
     const known = this.#slots[slot] ?? 0;
     if (known > 0) return known - 1;
     if ((this.#count + 1) * idWords > this.#words.length) {
-      this.#grow();
+      this.#layOut(Math.ceil(this.#count * 1.5));
       return this.add(id);
     }
     this.#words.set(this.#key, this.#count * idWords);
@@ -79,10 +79,14 @@ export class IdList {
     return Math.floor(((hash >>> 0) / 0x1_0000_0000) * this.#slots.length);
   }
 
-  #grow(): void {
-    const capacity = Math.ceil((this.#words.length / idWords) * 1.5);
+  /** Gives back what growing has taken too much of. */
+  fit(): void {
+    this.#layOut(Math.max(minCapacity, this.#count));
+  }
+
+  #layOut(capacity: number): void {
     const words = new Int32Array(capacity * idWords);
-    words.set(this.#words);
+    words.set(this.#words.subarray(0, this.#count * idWords));
     this.#words = words;
     this.#slots = new Int32Array(Math.ceil(capacity / maxLoad));
     for (let number = 0; number < this.#count; number++) {

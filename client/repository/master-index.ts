@@ -7,6 +7,7 @@ import { fromHex } from "../../shared/format/bytes.ts";
 import type { RepositoryVersion } from "../../shared/format/config.ts";
 import { visitIndex } from "../../shared/format/index-file.ts";
 import type { Id } from "../../shared/format/layout.ts";
+import { maxPackBytes } from "../../shared/format/limits.ts";
 import { type BlobType, headerEntryBytes, packOverheadBytes } from "../../shared/format/pack.ts";
 import { type BlobPlace, BlobTable, unplaced } from "./blob-table.ts";
 import { IdList } from "./id-list.ts";
@@ -36,8 +37,8 @@ const treeFlag = 2;
 export class MasterIndex {
   readonly #table: BlobTable;
   readonly #packIds: IdList = new IdList();
-  /** By pack number: a size may exceed 32 bits when the index is wrong. */
-  #packSizes: Float64Array = new Float64Array(256);
+  /** By pack number. */
+  #packSizes: Uint32Array = new Uint32Array(256);
   #packFlags: Uint8Array = new Uint8Array(256);
   /** One object for all insertions: a million of them need not be collected. */
   readonly #place: { -readonly [Key in keyof BlobPlace]: BlobPlace[Key] } = {
@@ -95,6 +96,9 @@ export class MasterIndex {
   /** To be called when all index files were taken in: gives back memory that growing has taken too much of. */
   finish(): void {
     this.#table.fit();
+    this.#packIds.fit();
+    this.#packSizes = this.#packSizes.slice(0, this.packCount);
+    this.#packFlags = this.#packFlags.slice(0, this.packCount);
   }
 
   /** All places of a blob, none when it is not stored. */
@@ -156,20 +160,23 @@ export class MasterIndex {
     const number = this.#packIds.add(id);
     if (number < known) return number;
     if (number >= this.#packSizes.length) {
-      this.#packSizes = grown(this.#packSizes, new Float64Array(Math.ceil(number * 1.5)));
-      this.#packFlags = grown(this.#packFlags, new Uint8Array(Math.ceil(number * 1.5)));
+      const capacity = Math.ceil((number + 1) * 1.5);
+      this.#packSizes = grown(this.#packSizes, new Uint32Array(capacity));
+      this.#packFlags = grown(this.#packFlags, new Uint8Array(capacity));
     }
     this.#packSizes[number] = packOverheadBytes;
     return number;
   }
 
   #count(number: number, type: BlobType, lengthBytes: number, uncompressedBytes: number): void {
-    this.#packSizes[number] = (this.#packSizes[number] ?? 0) + lengthBytes + headerEntryBytes(uncompressedBytes > 0);
+    const sizeBytes = (this.#packSizes[number] ?? 0) + lengthBytes + headerEntryBytes(uncompressedBytes > 0);
+    // An index that is wrong may add up to more than any pack can have.
+    this.#packSizes[number] = Math.min(sizeBytes, maxPackBytes);
     this.#packFlags[number] = (this.#packFlags[number] ?? 0) | (type === "tree" ? treeFlag : dataFlag);
   }
 }
 
-function grown<Numbers extends Float64Array | Uint8Array>(numbers: Numbers, larger: Numbers): Numbers {
+function grown<Numbers extends Uint32Array | Uint8Array>(numbers: Numbers, larger: Numbers): Numbers {
   larger.set(numbers);
   return larger;
 }

@@ -33,8 +33,8 @@ const entryBytes = entryWords * 4;
 /** In the pack word: the entry was given up, because another thread was first with the same blob. */
 export const wastedPack = 0x7fff_ffff;
 
-/** Of 10 slots at most 9 are used: a blob that is absent is known so after some 50 slots, 16 of which share a cache line. */
-const maxLoad = 0.9;
+/** The part of the slots that is used at most: an absent blob is known as such after some 16 slots, which are a cache line. */
+const maxLoad = 0.82;
 /** In one thread the table grows by this factor. */
 const growthFactor = 1.25;
 const minCapacity = 1024;
@@ -200,15 +200,18 @@ export class TableMemory {
   fit(): void {
     const [segment] = this.#segments;
     if (this.#isShared || segment === undefined) return;
-    const used = this.publishedOf(0);
-    if (used < segment.capacity * 0.85) this.#layOut(Math.max(minCapacity, Math.ceil(used * 1.05)));
+    const capacity = Math.max(minCapacity, Math.ceil(this.publishedOf(0) * 1.02));
+    if (capacity > segment.capacity * 0.95) return;
+    this.#slots = viewOf(allocate(0, maxSlots * 4));
+    this.#layOut(capacity);
   }
 
+  /** In the same memory: entries stay where they are, and slots are made from them. */
   #layOut(capacity: number): void {
-    const used = Math.min(capacity, this.publishedOf(0));
-    this.#entries = resizedView(this.#entries, capacity * entryBytes);
+    const used = this.publishedOf(0);
+    this.#entries = resizedView(this.#entries, capacity * entryBytes, maxEntries * entryBytes);
     const slotCount = slotCountFor(capacity);
-    this.#slots = viewOf(allocate(slotCount * 4, maxSlots * 4));
+    this.#slots = resizedView(this.#slots, slotCount * 4, maxSlots * 4).fill(0);
     this.#segments = [];
     this.#writeDescriptor(0, 0, slotCount, 0, capacity);
     const descriptor = descriptorOf(0);
@@ -335,14 +338,16 @@ function renewedView(view: Int32Array): Int32Array {
   return view.byteLength === view.buffer.byteLength ? view : viewOf(view.buffer);
 }
 
-/** The same content in a buffer of another size, of this thread alone. A shared one never gets smaller. */
-function resizedView(view: Int32Array, byteLength: number): Int32Array {
-  if (isGrowable(view.buffer) && view.buffer.maxByteLength >= byteLength) {
-    if (view.buffer.byteLength < byteLength) view.buffer.grow(byteLength);
-    return viewOf(view.buffer);
+/** At least that long, in the same buffer if it can grow so far, otherwise in another with the same content. */
+function resizedView(view: Int32Array, byteLength: number, maxByteLength: number): Int32Array {
+  const { buffer } = view;
+  if (buffer.byteLength >= byteLength) return viewOf(buffer);
+  if (isGrowable(buffer) && buffer.maxByteLength >= byteLength) {
+    buffer.grow(byteLength);
+    return viewOf(buffer);
   }
-  const resized = viewOf(allocate(byteLength, maxEntries * entryBytes));
-  resized.set(view.subarray(0, resized.length));
+  const resized = viewOf(allocate(byteLength, maxByteLength));
+  resized.set(view);
   return resized;
 }
 
