@@ -58,7 +58,7 @@ async function backUp(run: Run, options: ProgramOptions): Promise<BackupSummary>
 for (const [storageName, openStorage] of Object.entries(storages)) {
   for (const version of ["1", "2"]) {
     describe(`interop: version ${version} on ${storageName}`, function () {
-      this.timeout(120_000);
+      this.timeout(300_000);
       let folder: string;
       let storage: Storage;
 
