@@ -22,6 +22,9 @@ const mainNames: LocationNames = {
   request: "-r or --repository-file",
 };
 
+/** Kinds of backends by name: alone they are no location, and hardly ever meant as a folder of that name. */
+const bareSchemes = ["azure", "b2", "gs", "local", "rclone", "rest", "s3", "sftp", "swift"];
+
 /** The location as text, known to be well formed. Throws `usage`. */
 export async function resolveLocation(options: LocationOptions, names: LocationNames = mainNames): Promise<string> {
   const { repository, repositoryFile } = options;
@@ -32,6 +35,9 @@ export async function resolveLocation(options: LocationOptions, names: LocationN
     throw fatalError(`Please specify ${names.subject} location (${names.request})`);
   }
   const location = repository !== "" ? repository : await readLocationFile(repositoryFile);
+  if (bareSchemes.includes(location)) {
+    throw fatalError(`parsing repository location failed: ${location}: invalid format`);
+  }
   try {
     parseLocation(location);
   } catch (error) {

@@ -22,7 +22,7 @@ export interface OutputQueueOptions {
   /** The reader of standard output has gone: nothing more is written there. Called once. */
   readonly onClosed?: () => void;
   /** For tests: how bytes are written. Calls back with the number of bytes written. */
-  readonly write?: (stream: StandardStream, bytes: Uint8Array, done: WriteCallback) => void;
+  readonly write?: ((stream: StandardStream, bytes: Uint8Array, done: WriteCallback) => void) | undefined;
 }
 
 export type WriteCallback = (error: NodeJS.ErrnoException | null, writtenBytes: number) => void;

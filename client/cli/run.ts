@@ -10,7 +10,7 @@ import { type ExitStatus, exitStatus, exitStatusOf, finalMessageOf, plainError }
 import { type GlobalFlags, globalFlags } from "./global-flags.ts";
 import { type GlobalOptions, resolveGlobalOptions } from "./global-options.ts";
 import { jsonMessage, Output } from "./output.ts";
-import { OutputQueue } from "./output-queue.ts";
+import { OutputQueue, type OutputQueueOptions } from "./output-queue.ts";
 import type { KnownPassword } from "./password/sources.ts";
 import { commandEntries } from "./registry.ts";
 import { Cancellation } from "./signals.ts";
@@ -21,6 +21,8 @@ export interface ProgramCall {
   /** Without the names of Node and of the script. */
   readonly parameters: readonly string[];
   readonly environment: NodeJS.ProcessEnv;
+  /** For tests: where output goes instead of the process's own streams. */
+  readonly write?: OutputQueueOptions["write"];
 }
 
 /** Runs the program to its end. Everything has been printed when it returns. */
@@ -41,14 +43,16 @@ class ProgramRun {
   readonly #parameters: readonly string[];
   readonly #environment: NodeJS.ProcessEnv;
   readonly #cancellation = new Cancellation();
-  readonly #queue = new OutputQueue({ onClosed: () => this.#onOutputClosed() });
-  #terminal = new Terminal(this.#queue, noScreen);
+  readonly #queue: OutputQueue;
+  #terminal: Terminal;
   #endsWithOutput = false;
   #isJson = false;
 
-  constructor({ parameters, environment }: ProgramCall) {
+  constructor({ parameters, environment, write }: ProgramCall) {
     this.#parameters = parameters;
     this.#environment = environment;
+    this.#queue = new OutputQueue({ onClosed: () => this.#onOutputClosed(), write });
+    this.#terminal = new Terminal(this.#queue, noScreen);
   }
 
   async run(): Promise<ExitStatus> {

@@ -42,7 +42,7 @@ export async function resolvePassword(options: PasswordOptions, signal: AbortSig
 async function readGivenPassword(options: PasswordOptions, signal: AbortSignal): Promise<string | undefined> {
   const { passwordFile, passwordCommand, passwordVariable } = options;
   if (passwordFile && passwordCommand) {
-    throw plainError("Fatal: Password file and command are mutually exclusive options");
+    throw plainError("Password file and command are mutually exclusive options");
   }
   if (passwordCommand) {
     const { readPasswordFromCommand } = await import("./command.ts");
@@ -58,7 +58,7 @@ export async function readPasswordFile(path: string): Promise<string> {
     return decodeText(await readFile(path)).trim();
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "ENOENT") {
-      throw plainError(`Fatal: ${path} does not exist`, { cause: error });
+      throw plainError(`${path} does not exist`, { cause: error });
     }
     throw error;
   }

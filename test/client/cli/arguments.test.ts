@@ -151,14 +151,8 @@ describe("arguments", () => {
         ["--read-concurrency", "-1"],
         'invalid argument "-1" for "--read-concurrency" flag: strconv.ParseUint: parsing "-1": invalid syntax',
       ],
-      [
-        ["--verbose=x"],
-        'invalid argument "x" for "-v, --verbose" flag: strconv.ParseInt: parsing "x": invalid syntax',
-      ],
-      [
-        ["--json=foo"],
-        'invalid argument "foo" for "--json" flag: strconv.ParseBool: parsing "foo": invalid syntax',
-      ],
+      [["--verbose=x"], 'invalid argument "x" for "-v, --verbose" flag: strconv.ParseInt: parsing "x": invalid syntax'],
+      [["--json=foo"], 'invalid argument "foo" for "--json" flag: strconv.ParseBool: parsing "foo": invalid syntax'],
       [["--retry-lock", "5"], 'invalid argument "5" for "--retry-lock" flag: time: missing unit in duration "5"'],
       [["--retry-lock="], 'invalid argument "" for "--retry-lock" flag: time: invalid duration ""'],
       [
@@ -169,7 +163,10 @@ describe("arguments", () => {
         ["--retry-lock", "1..2s"],
         'invalid argument "1..2s" for "--retry-lock" flag: time: missing unit in duration "1..2s"',
       ],
-      [["--latest", 'a"\u0007'], String.raw`invalid argument "a\"\a" for "--latest" flag: strconv.ParseInt: parsing "a\"\a": invalid syntax`],
+      [
+        ["--latest", 'a"\u0007'],
+        String.raw`invalid argument "a\"\a" for "--latest" flag: strconv.ParseInt: parsing "a\"\a": invalid syntax`,
+      ],
     ];
     for (const [texts, message] of messages) {
       it(`refuses ${JSON.stringify(texts.join(" "))}`, () => expect(messageOf(...texts)).to.equal(message));

@@ -14,7 +14,9 @@ import { formatTable } from "../../../client/cli/text/table.ts";
 
 describe("texts of the command line", () => {
   it("shows sizes with three decimals from one KiB on", () => {
-    expect([0, 1, 1023, 1024, 300_020, 1024 ** 2, 1024 ** 3, 5 * 1024 ** 4, 2000 * 1024 ** 4].map(formatBytes)).to.deep.equal([
+    expect(
+      [0, 1, 1023, 1024, 300_020, 1024 ** 2, 1024 ** 3, 5 * 1024 ** 4, 2000 * 1024 ** 4].map(formatBytes),
+    ).to.deep.equal([
       "0 B",
       "1 B",
       "1023 B",
