@@ -4,12 +4,14 @@ import { MemoryBackend } from "../../client/backends/memory.ts";
 import { createNodeProvider } from "../../client/platform/node-provider.ts";
 import { initializeRepository } from "../../client/repository/initialization.ts";
 import { type OpenOptions, openRepository } from "../../client/repository/opening.ts";
-import type { Repository } from "../../client/repository/repository.ts";
+import { Repository } from "../../client/repository/repository.ts";
 import { concatBytes, toHex, utf8Encode, writeUint32LE } from "../../shared/format/bytes.ts";
+import { parseConfig } from "../../shared/format/config.ts";
 import { encodeIndex, type IndexPack } from "../../shared/format/index-file.ts";
 import type { Id } from "../../shared/format/layout.ts";
 import { type BlobType, encodePackHeader, type PackEntry } from "../../shared/format/pack.ts";
 import type { Provider } from "../../shared/format/provider.ts";
+import { type FixtureName, readFixture } from "./fixtures.ts";
 
 export const testProvider: Provider = createNodeProvider();
 
@@ -21,8 +23,31 @@ export const cheapKey = {
   parameters: { N: 16, r: 1, p: 1 },
 } as const;
 
-export function createRepository(backend: Backend = new MemoryBackend(), version = 2): Promise<Repository> {
-  return initializeRepository(backend, testProvider, { ...cheapKey, version });
+const storages = new WeakMap<Repository, MemoryBackend>();
+
+/** A new repository in memory. */
+export async function createRepository(version = 2): Promise<Repository> {
+  const backend = new MemoryBackend();
+  const repository = await initializeRepository(backend, testProvider, { ...cheapKey, version });
+  storages.set(repository, backend);
+  return repository;
+}
+
+/** A fixture in memory, opened with its master key: no time goes into scrypt. */
+export function openFixture(name: FixtureName): Repository {
+  const { files, masterKey, manifest } = readFixture(name);
+  const sealer = testProvider.sealer(masterKey);
+  const config = parseConfig(sealer.open(files.get("config") ?? new Uint8Array()));
+  const backend = new MemoryBackend({ files: new Map(files) });
+  const keyId = manifest.keys[0]?.id ?? "";
+  return new Repository({ backend, provider: testProvider, config, keyId, masterKey, sealer });
+}
+
+/** The storage of a repository that `createRepository` made. */
+export function memoryOf(repository: Repository): MemoryBackend {
+  const backend = storages.get(repository);
+  if (backend === undefined) throw new Error("expected a repository made by createRepository");
+  return backend;
 }
 
 export function openAgain(backend: Backend, options: Partial<OpenOptions> = {}): Promise<Repository> {
