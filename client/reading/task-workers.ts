@@ -10,6 +10,9 @@ import type { AnswerMessage, EndMessage, TaskMessage } from "./task-messages.ts"
 /** Enough to keep the main thread, which fetches for all of them, fully busy. */
 const maxWorkers = 4;
 
+/** Workers keep what is large in memory of their own; the garbage of small objects need not grow to tens of MiB first. */
+const resourceLimits = { maxYoungGenerationSizeMb: 4 };
+
 /** How many threads read-side work should have on this machine. */
 export function usualWorkerCount(): number {
   return Math.min(maxWorkers, Math.max(1, availableParallelism()));
@@ -63,7 +66,7 @@ class WorkerLine<Task, Answer> implements TaskRunner<Task, Answer> {
   #failure: Error | undefined;
 
   constructor(entry: URL, setup: unknown) {
-    this.#worker = new Worker(entry, { workerData: setup });
+    this.#worker = new Worker(entry, { workerData: setup, resourceLimits });
     this.#worker.on("message", (message: AnswerMessage<Answer>) => this.#settle(message));
     this.#worker.on("error", (error) => this.#fail(error));
     this.#ended = new Promise((resolve) => this.#worker.once("exit", resolve));

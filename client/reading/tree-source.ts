@@ -9,8 +9,9 @@ import type { TreeNode } from "../../shared/format/tree-node.ts";
 import type { KernelsModule } from "../../shared/kernels/kernels.ts";
 import type { LoadOptions } from "../backends/backend.ts";
 import { throwIfCancelled } from "../backends/cancellation.ts";
+import type { BlobLocation } from "../repository/master-index.ts";
 import { BlobOpener } from "./blob-opener.ts";
-import type { BlobPlace, BlobSource } from "./source.ts";
+import type { BlobSource } from "./source.ts";
 
 /** Packs kept at a time, together; larger ones are not fetched whole. */
 const keptPackBytes = 40 * 1024 * 1024;
@@ -43,12 +44,12 @@ export class TreeSource {
     return this.#source.loadTree(id, signal);
   }
 
-  async #openTree(place: BlobPlace, id: Id, signal: AbortSignal | undefined): Promise<Uint8Array> {
+  async #openTree(place: BlobLocation, id: Id, signal: AbortSignal | undefined): Promise<Uint8Array> {
     const sealed = await this.#sealedTree(place, signal);
     return this.#opener.open(sealed, place.uncompressedBytes, fromHex(id));
   }
 
-  async #sealedTree(place: BlobPlace, signal: AbortSignal | undefined): Promise<Uint8Array> {
+  async #sealedTree(place: BlobLocation, signal: AbortSignal | undefined): Promise<Uint8Array> {
     const { packId, offsetBytes, lengthBytes } = place;
     const sizeBytes = this.#source.index.packSizeOf(packId) ?? Number.POSITIVE_INFINITY;
     if (sizeBytes > maxWholePackBytes) {

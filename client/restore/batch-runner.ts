@@ -52,22 +52,43 @@ interface FileWork {
   readonly isUnchanged: boolean;
 }
 
-/** What a range may have at least: fewer, longer requests only pay when there is enough for all workers. */
-const minRangeLimitBytes = 4 * 1024 * 1024;
+/** What a range may have at least: longer requests only pay when there is enough for all workers. */
+const minRangeLimitBytes = 1024 * 1024;
 /** A whole pack of the usual size, with its last blob. */
 export const maxRangeLimitBytes: number = 24 * 1024 * 1024;
 
-export async function runBatch(batch: FileBatch, context: BatchContext): Promise<void> {
+/** A batch whose content is written. */
+export interface WrittenBatch {
+  /** Makes the hard links and finishes the folders. To be called when all batches before it are finished. */
+  finish(): void;
+}
+
+/** Compares and writes the content of a batch. Throws when cancelled, or when the repository cannot be reached. */
+export async function writeBatch(batch: FileBatch, context: BatchContext): Promise<WrittenBatch> {
   const works = await decideAll(batch.files, context);
-  if (context.execution === undefined) {
+  if (context.execution === undefined) return new ImaginedBatch(works, batch, context.report);
+  const run = new BatchRun(context, context.execution, batch);
+  await run.write(works);
+  return run;
+}
+
+/** What a dry run does with a batch. */
+class ImaginedBatch implements WrittenBatch {
+  readonly #batch: FileBatch;
+  readonly #report: RestoreReport;
+
+  constructor(works: readonly FileWork[], batch: FileBatch, report: RestoreReport) {
+    this.#batch = batch;
+    this.#report = report;
     for (const work of works) {
-      if (!work.isUnchanged) context.report.bytesWritten(work.contentBytes);
-      reportDone(work, context.report);
+      if (!work.isUnchanged) report.bytesWritten(work.contentBytes);
+      reportDone(work, report);
     }
-    for (const { path } of [...batch.links, ...batch.folders]) context.report.restored("restored", path);
-    return;
   }
-  await new BatchRun(context, context.execution).run(works, batch);
+
+  finish(): void {
+    for (const { path } of [...this.#batch.links, ...this.#batch.folders]) this.#report.restored("restored", path);
+  }
 }
 
 async function decideAll(files: readonly PlannedFile[], context: BatchContext): Promise<FileWork[]> {
@@ -100,13 +121,13 @@ async function decide(
   file: PlannedFile,
   existing: ExistingFile,
   pieces: readonly FilePiece[],
-  { runner }: BatchContext,
+  { runner, index }: BatchContext,
 ): Promise<FileWork | undefined> {
   const contentBytes = sizeOfPieces(pieces);
   const compared = existing.looksUnchanged ? [] : pieces;
   const needsLook = compared.length > 0 || existing.hasOtherNames;
   const result = needsLook
-    ? await compareContent(runner, file.path, compared, existing.hasOtherNames ? file.metadata : undefined)
+    ? await compareContent(runner, index.table, file.path, compared, existing.hasOtherNames ? file.metadata : undefined)
     : { sizeBytes: existing.sizeBytes, missing: [], hasMetadata: false };
   const isUnchanged = result.missing.length === 0 && result.sizeBytes === contentBytes;
   if (existing.hasOtherNames) return isUnchanged && result.hasMetadata ? undefined : newFile(file, pieces);
@@ -123,9 +144,10 @@ function reportDone({ file, isUnchanged }: FileWork, report: RestoreReport): voi
   else report.restored(file.existing === undefined ? "restored" : "updated", file.path, file.sizeBytes);
 }
 
-class BatchRun {
+class BatchRun implements WrittenBatch {
   readonly #context: BatchContext;
   readonly #execution: BatchExecution;
+  readonly #batch: FileBatch;
   readonly #workOf = new Map<number, FileWork>();
   readonly #observer: WriteObserver = {
     bytesWritten: (count) => this.#context.report.bytesWritten(count),
@@ -136,17 +158,21 @@ class BatchRun {
     },
   };
 
-  constructor(context: BatchContext, execution: BatchExecution) {
+  constructor(context: BatchContext, execution: BatchExecution, batch: FileBatch) {
     this.#context = context;
     this.#execution = execution;
+    this.#batch = batch;
   }
 
-  async run(works: readonly FileWork[], batch: FileBatch): Promise<void> {
+  async write(works: readonly FileWork[]): Promise<void> {
     const ready = works.filter((work) => this.#attempt(work.file, () => this.#prepare(work)));
     for (const work of ready) this.#context.report.bytesWritten(bytesInPlace(work));
     await this.#writeFiles(ready);
-    for (const link of batch.links) this.#makeLink(link);
-    for (const folder of batch.folders) this.#finishFolder(folder);
+  }
+
+  finish(): void {
+    for (const link of this.#batch.links) this.#makeLink(link);
+    for (const folder of this.#batch.folders) this.#finishFolder(folder);
   }
 
   /** False when the step failed, which is then reported. */
@@ -276,7 +302,7 @@ class BatchRun {
 
 /** Content that need not be written, in a file that is. */
 function bytesInPlace({ isUnchanged, contentBytes, pieces }: FileWork): number {
-  return isUnchanged ? 0 : contentBytes - pieces.reduce((sum, piece) => sum + piece.lengthBytes, 0);
+  return isUnchanged ? 0 : contentBytes - pieces.reduce((sum, piece) => sum + piece.contentBytes, 0);
 }
 
 /** Short ranges when there is little, so that all connections and workers have some of it. */

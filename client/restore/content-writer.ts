@@ -1,6 +1,6 @@
 /** Fetches ranges of packs and has them written: main thread's side. What is damaged is taken from another copy. */
 import { CofferError } from "../../shared/errors.ts";
-import { fromHex } from "../../shared/format/bytes.ts";
+import type { Id } from "../../shared/format/layout.ts";
 import { throwIfCancelled } from "../backends/cancellation.ts";
 import { type BlobFailure, describeBlobFailure, isDamage } from "../reading/blob-errors.ts";
 import { BlobList } from "../reading/blob-list.ts";
@@ -26,6 +26,9 @@ export interface ContentWriterParts {
   readonly concurrency: number;
   readonly signal: AbortSignal | undefined;
 }
+
+/** Reused between blobs. */
+const idBytes: Uint8Array = new Uint8Array(32);
 
 /** Files of a finish task: few enough for the workers to share them out evenly. */
 const filesPerFinishTask = 100;
@@ -114,12 +117,12 @@ class RangeWriting {
   }
 
   async #writeRange(runner: TaskRunner<RestoreTask, RestoreAnswer>): Promise<BadBlob[]> {
-    const { packId, offsetBytes, lengthBytes, needs } = this.#range;
+    const { offsetBytes, lengthBytes, needs } = this.#range;
     const buffer = await this.#parts.buffers.acquire(lengthBytes);
     try {
       const load = this.#load(buffer.bytes.subarray(0, lengthBytes));
       const { uses, files } = this.#usesOf(needs);
-      const blobs = packedBlobs(needs);
+      const blobs = this.#packedBlobs(needs);
       const failure = await load;
       if (failure !== undefined) return needs.map((need) => ({ need, failure }));
       const { memory } = buffer;
@@ -131,7 +134,7 @@ class RangeWriting {
       report(answer, files, this.#observer);
       return answer.badBlobs.flatMap(({ blob, ...bad }) => {
         const need = needs[blob];
-        return need === undefined ? [] : [{ need, failure: describe(need, packId, bad) }];
+        return need === undefined ? [] : [{ need, failure: this.#describe(need, bad) }];
       });
     } finally {
       this.#parts.buffers.release(buffer);
@@ -140,11 +143,11 @@ class RangeWriting {
 
   /** Fills the buffer. An error that another copy may cure is returned. */
   async #load(into: Uint8Array): Promise<CofferError | undefined> {
-    const { packId, offsetBytes, lengthBytes } = this.#range;
+    const { pack, offsetBytes, lengthBytes } = this.#range;
     const { source, signal } = this.#parts;
     try {
       await source.backend.load(
-        { type: "data", id: packId },
+        { type: "data", id: source.index.packAt(pack).id },
         { range: { offsetBytes, lengthBytes }, into, ...(signal === undefined ? {} : { signal }) },
       );
       return undefined;
@@ -163,7 +166,7 @@ class RangeWriting {
     const { uses, files } = this.#usesOf([need]);
     let plaintext: Uint8Array;
     try {
-      plaintext = await this.#parts.source.loadBlob("data", need.id, this.#parts.signal);
+      plaintext = await this.#parts.source.loadBlob("data", this.#idOf(need), this.#parts.signal);
     } catch (error) {
       if (!isDamage(error) && !isUnauthenticated(error)) throw error;
       for (const file of files) this.#failOnce(file, failure);
@@ -175,6 +178,25 @@ class RangeWriting {
 
   #failOnce(file: FileToWrite, failure: Error): void {
     if (Atomics.exchange(new Int32Array(this.#counters), file.slot + 1, 1) === 0) this.#observer.failed(file, failure);
+  }
+
+  #idOf(need: BlobNeed): Id {
+    return this.#parts.source.index.table.idOf(need.piece.entry);
+  }
+
+  #describe(need: BlobNeed, failure: BlobFailure): CofferError {
+    const packId = this.#parts.source.index.packAt(this.#range.pack).id;
+    return new CofferError(failure.code, describeBlobFailure("data", this.#idOf(need), packId, failure));
+  }
+
+  #packedBlobs(needs: readonly BlobNeed[]): ArrayBuffer {
+    const { table } = this.#parts.source.index;
+    const list = new BlobList(needs.length);
+    for (const { piece } of needs) {
+      table.copyId(piece.entry, idBytes, 0);
+      list.append("data", idBytes, piece.offsetBytes, piece.lengthBytes, piece.uncompressedBytes);
+    }
+    return list.pack();
   }
 
   #usesOf(needs: readonly BlobNeed[]): LocalUses {
@@ -206,18 +228,6 @@ class RangeWriting {
 interface BadBlob {
   readonly need: BlobNeed;
   readonly failure: CofferError;
-}
-
-function packedBlobs(needs: readonly BlobNeed[]): ArrayBuffer {
-  const list = new BlobList(needs.length);
-  for (const { id, place } of needs) {
-    list.append("data", fromHex(id), place.offsetBytes, place.lengthBytes, place.uncompressedBytes);
-  }
-  return list.pack();
-}
-
-function describe(need: BlobNeed, packId: string, failure: BlobFailure): CofferError {
-  return new CofferError(failure.code, describeBlobFailure("data", need.id, packId, failure));
 }
 
 function isUnauthenticated(error: unknown): boolean {

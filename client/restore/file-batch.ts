@@ -1,6 +1,6 @@
 /**
- * What a restore has planned and not yet done. The walk fills a batch, the batch is carried out while the walk fills the
- * next: so memory holds two batches, and not the nodes of a snapshot with millions of files.
+ * What a restore has planned and not yet done: a few thousand files. The walk fills a batch while those before are carried
+ * out: so memory holds few batches, and not the nodes of a snapshot with millions of files, and work begins at once.
  */
 import type { Id } from "../../shared/format/layout.ts";
 import type { BytePath } from "./byte-path.ts";
@@ -44,7 +44,7 @@ export interface PlannedFolder {
 const fileCostBytes = 600;
 const blobCostBytes = 350;
 const linkCostBytes = 200;
-const maxCostBytes = 32 * 1024 * 1024;
+const maxCostBytes = 2 * 1024 * 1024;
 
 export class FileBatch {
   readonly files: PlannedFile[] = [];

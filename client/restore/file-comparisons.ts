@@ -1,7 +1,7 @@
 /** Has files on disk compared with their content in the snapshot, large ones in parts that workers share. */
-import { fromHex } from "../../shared/format/bytes.ts";
 import { BlobList } from "../reading/blob-list.ts";
 import type { TaskRunner } from "../reading/task-workers.ts";
+import type { BlobTable } from "../repository/blob-table.ts";
 import { type BytePath, nameOf, parentOf } from "./byte-path.ts";
 import type { FilePiece } from "./content-plan.ts";
 import type { CompareAnswer, RestoreAnswer, RestoreTask } from "./file-tasks.ts";
@@ -21,6 +21,7 @@ export interface ContentComparison {
 
 export async function compareContent(
   runner: TaskRunner<RestoreTask, RestoreAnswer>,
+  table: BlobTable,
   path: BytePath,
   pieces: readonly FilePiece[],
   metadata?: ItemMetadata,
@@ -28,7 +29,7 @@ export async function compareContent(
   const parts = splitPieces(pieces);
   const answers = await Promise.all(
     parts.map((part) => {
-      const blobs = packPieces(part);
+      const blobs = packPieces(part, table);
       const position = part[0]?.position ?? 0;
       const task: RestoreTask = {
         kind: "compare",
@@ -59,15 +60,19 @@ function splitPieces(pieces: readonly FilePiece[]): FilePiece[][] {
       sizeBytes = 0;
     }
     parts.at(-1)?.push(piece);
-    sizeBytes += piece.lengthBytes;
+    sizeBytes += piece.contentBytes;
   }
   return parts;
 }
 
-function packPieces(pieces: readonly FilePiece[]): ArrayBuffer {
+/** Reused between blobs. */
+const idBytes: Uint8Array = new Uint8Array(32);
+
+function packPieces(pieces: readonly FilePiece[], table: BlobTable): ArrayBuffer {
   const blobs = new BlobList(pieces.length);
-  for (const { id, place } of pieces) {
-    blobs.append("data", fromHex(id), 0, place.lengthBytes, place.uncompressedBytes);
+  for (const { entry, lengthBytes, uncompressedBytes } of pieces) {
+    table.copyId(entry, idBytes, 0);
+    blobs.append("data", idBytes, 0, lengthBytes, uncompressedBytes);
   }
   return blobs.pack();
 }

@@ -13,7 +13,7 @@ import type { BlobSource } from "../reading/source.ts";
 import { LocalTasks, type TaskRunner, TaskWorkers, usualWorkerCount } from "../reading/task-workers.ts";
 import { TreeSource } from "../reading/tree-source.ts";
 import { workerEntry } from "../reading/worker-entry.ts";
-import { type BatchContext, maxRangeLimitBytes, runBatch } from "./batch-runner.ts";
+import { type BatchContext, maxRangeLimitBytes, type WrittenBatch, writeBatch } from "./batch-runner.ts";
 import { ContentWriter } from "./content-writer.ts";
 import { DeletionVisitor } from "./deletion.ts";
 import type { FileBatch } from "./file-batch.ts";
@@ -25,6 +25,9 @@ import { RestoreVisitor } from "./restore-visitor.ts";
 import { FolderCache, hasDescriptorPaths, openFolder, openTarget } from "./target-folder.ts";
 import { type WalkVisitor, walkTree } from "./tree-walk.ts";
 import { VerificationVisitor, WrittenFiles } from "./verification.ts";
+
+/** Enough to keep connections and workers busy between two batches. */
+const maxBatchesWriting = 3;
 
 /** Below both, threads take longer to start than to do the work. */
 const localContentBytes = 2 * 1024 * 1024;
@@ -68,8 +71,12 @@ class Restore {
   #folders: FolderCache | undefined;
   #linkFolders: FolderCache | undefined;
   #runner: TaskRunner<RestoreTask, RestoreAnswer> | undefined;
-  /** The batch that is being carried out. */
-  #underWay: Promise<void> = Promise.resolve();
+  /** Batches whose content is being written. */
+  readonly #writing = new Set<Promise<unknown>>();
+  /** Settles when all batches that were started are finished, in their order. */
+  #finished: Promise<void> = Promise.resolve();
+  /** Why no further batch is begun. */
+  #failure: { readonly error: unknown } | undefined;
   #fileNumber = 0;
 
   constructor(source: BlobSource, options: RestoreOptions, events: RestoreEvents, signal: AbortSignal | undefined) {
@@ -91,7 +98,7 @@ class Restore {
     const visitor = new RestoreVisitor(this.#options, this.report, this.#folders, (batch) => this.#start(batch, false));
     await this.#walk(root, visitor);
     await this.#start(visitor.takeBatch(), true);
-    await this.#underWay;
+    await this.#finished;
     if (this.#options.delete === true && !visitor.hasRefusedNames && this.#folders !== undefined) {
       await this.#walk(root, new DeletionVisitor(this.#options, this.report, this.#folders));
     }
@@ -100,7 +107,7 @@ class Restore {
 
   async close(): Promise<void> {
     this.#buffers.close();
-    await this.#underWay.catch(() => {});
+    await Promise.allSettled([...this.#writing, this.#finished]);
     await this.#runner?.close();
     this.#folders?.close();
     this.#linkFolders?.close();
@@ -141,14 +148,27 @@ class Restore {
     await walkTree(root, visitor, { loadTree, selection: this.#options.select, signal: this.#signal });
   }
 
-  /** Carries out a batch when the one before is done; settles when that is so, not when this one is done. */
+  /** Begins to carry out a batch; settles when there is room for one more. */
   async #start(batch: FileBatch, isLast: boolean): Promise<void> {
-    await this.#underWay;
     throwIfCancelled(this.#signal);
-    const context = this.#contextFor(batch, isLast);
-    this.#underWay = runBatch(batch, context);
-    // Whoever waits next gets the error; until then it is not unhandled.
-    this.#underWay.catch(() => {});
+    if (this.#failure !== undefined) throw this.#failure.error;
+    const previous = this.#finished;
+    const writing = writeBatch(batch, this.#contextFor(batch, isLast));
+    this.#finished = this.#finishInOrder(writing, previous);
+    // Whoever waits for it gets the error; until then it is not unhandled.
+    this.#finished.catch(() => {});
+    this.#writing.add(writing);
+    writing
+      .catch((error: unknown) => {
+        this.#failure ??= { error };
+      })
+      .finally(() => this.#writing.delete(writing));
+    if (this.#writing.size >= maxBatchesWriting) await Promise.race(this.#writing);
+  }
+
+  async #finishInOrder(writing: Promise<WrittenBatch>, previous: Promise<void>): Promise<void> {
+    const [batch] = await Promise.all([writing, previous]);
+    batch.finish();
   }
 
   #contextFor(batch: FileBatch, isLast: boolean): BatchContext {

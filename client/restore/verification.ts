@@ -65,7 +65,7 @@ export class VerificationVisitor implements WalkVisitor {
 
   async #compare({ path, node }: WalkedItem): Promise<void> {
     const pieces = piecesOf(node.content ?? [], this.#parts.index);
-    const { sizeBytes, missing } = await compareContent(this.#parts.runner, path, pieces);
+    const { sizeBytes, missing } = await compareContent(this.#parts.runner, this.#parts.index.table, path, pieces);
     this.fileCount += 1;
     const expectedBytes = sizeOfPieces(pieces);
     const first = missing[0];
@@ -76,7 +76,7 @@ export class VerificationVisitor implements WalkVisitor {
         new CofferError("damaged", `verification expected ${expectedBytes} bytes, found ${found}`),
       );
     } else if (first !== undefined) {
-      const where = `at offset ${first.position} blob ${first.id} was expected, and other content was found`;
+      const where = `at offset ${first.position} blob ${this.#parts.index.table.idOf(first.entry)} was expected, and other content was found`;
       this.#parts.failed(path, new CofferError("hash-mismatch", `verification failed: ${where}`));
     }
   }

@@ -3,13 +3,13 @@
 import type { Backend } from "../../client/backends/backend.ts";
 import type { CheckSource } from "../../client/check/source.ts";
 import { createNodeProvider } from "../../client/platform/node-provider.ts";
-import type { BlobPlace, BlobSource } from "../../client/reading/source.ts";
+import type { BlobSource } from "../../client/reading/source.ts";
+import { type BlobLocation, MasterIndex } from "../../client/repository/master-index.ts";
 import { CofferError } from "../../shared/errors.ts";
 import { toHex } from "../../shared/format/bytes.ts";
 import { decodeDocument } from "../../shared/format/document.ts";
-import { parseIndex } from "../../shared/format/index-file.ts";
 import type { FileType, Id } from "../../shared/format/layout.ts";
-import { type BlobType, packSizeOf } from "../../shared/format/pack.ts";
+import type { BlobType } from "../../shared/format/pack.ts";
 import type { SealingKey } from "../../shared/format/provider.ts";
 import { decodeTree } from "../../shared/format/tree.ts";
 
@@ -18,12 +18,7 @@ const provider = createNodeProvider();
 export class PlainBlobSource implements BlobSource, CheckSource {
   readonly backend: Backend;
   readonly masterKey: SealingKey;
-  readonly #places = new Map<string, BlobPlace[]>();
-  readonly #packSizes = new Map<Id, number>();
-  readonly index: BlobSource["index"] = {
-    lookup: (type, id) => this.#places.get(`${type}/${id}`) ?? [],
-    packSizeOf: (packId) => this.#packSizes.get(packId),
-  };
+  readonly index: MasterIndex = new MasterIndex();
 
   /** Without its index, which a check loads itself. */
   static unindexed(backend: Backend, masterKey: SealingKey): PlainBlobSource {
@@ -37,7 +32,8 @@ export class PlainBlobSource implements BlobSource, CheckSource {
 
   static async open(backend: Backend, masterKey: SealingKey): Promise<PlainBlobSource> {
     const source = new PlainBlobSource(backend, masterKey);
-    for (const { id } of await backend.list("index")) source.#addIndex(await source.loadDocument("index", id));
+    for (const { id } of await backend.list("index"))
+      source.index.addDocument(await source.loadDocument("index", id), 2);
     return source;
   }
 
@@ -49,16 +45,6 @@ export class PlainBlobSource implements BlobSource, CheckSource {
 
   listFiles(type: FileType): ReturnType<Backend["list"]> {
     return this.backend.list(type);
-  }
-
-  #addIndex(document: Uint8Array): void {
-    for (const { id: packId, blobs } of parseIndex(document).packs) {
-      this.#packSizes.set(packId, packSizeOf(blobs));
-      for (const { type, id, ...place } of blobs) {
-        const places = this.#places.get(`${type}/${id}`) ?? [];
-        this.#places.set(`${type}/${id}`, [...places, { packId, ...place }]);
-      }
-    }
   }
 
   async loadBlob(type: BlobType, id: Id): Promise<Uint8Array> {
@@ -73,7 +59,7 @@ export class PlainBlobSource implements BlobSource, CheckSource {
     throw failure;
   }
 
-  async #loadCopy({ packId, offsetBytes, lengthBytes, uncompressedBytes }: BlobPlace, id: Id): Promise<Uint8Array> {
+  async #loadCopy({ packId, offsetBytes, lengthBytes, uncompressedBytes }: BlobLocation, id: Id): Promise<Uint8Array> {
     const sealed = await this.backend.load({ type: "data", id: packId }, { range: { offsetBytes, lengthBytes } });
     const payload = provider.sealer(this.masterKey).open(sealed);
     const plaintext = uncompressedBytes === 0 ? payload : provider.decompress(payload, uncompressedBytes);
@@ -86,7 +72,7 @@ export class PlainBlobSource implements BlobSource, CheckSource {
   }
 
   /** The blobs of all places, for tests that damage one of them. */
-  placesOf(type: BlobType, id: Id): readonly BlobPlace[] {
+  placesOf(type: BlobType, id: Id): readonly BlobLocation[] {
     return this.index.lookup(type, id);
   }
 }
