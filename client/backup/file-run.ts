@@ -98,7 +98,8 @@ export class FileRun {
   async run(): Promise<{ readonly tree: Id; readonly entries: number }> {
     const { pipeline, options, events } = this.#context;
     if (options.scan) {
-      const scanned = scan(this.#targets, this.#selection, events, () => this.#archiver.rootTree !== undefined);
+      const isNeedless = (): boolean => this.#archiver.rootTree !== undefined || pipeline.hasFailed;
+      const scanned = scan(this.#targets, this.#selection, events, isNeedless);
       scanned.catch((error: unknown) => pipeline.fail(error));
     }
     for (;;) {

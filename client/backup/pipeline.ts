@@ -114,17 +114,22 @@ export class Pipeline {
     });
   }
 
+  get hasFailed(): boolean {
+    return this.#failure !== undefined;
+  }
+
   throwIfFailed(): void {
     if (this.#failure !== undefined) throw this.#failure;
   }
 
   /** After all tasks are answered and all trees stored: everything is on its way, then stored, then indexed. The stages, summed. */
   async finish(): Promise<Record<string, number>> {
-    const stages = await this.pool.finish();
+    // A worker that dies now never answers.
+    const stages = await Promise.race([this.pool.finish(), this.failed()]);
     this.trees.finish();
     await this.#uploads.settled();
     this.throwIfFailed();
-    await this.#options.permitted;
+    await this.#untilFailed(this.#options.permitted);
     await this.#index.finish();
     this.throwIfFailed();
     return addStages(stages, this.trees.stages);

@@ -30,16 +30,11 @@ export class StreamReading {
   #cutBytes: number | undefined;
   readonly #replied = new Wake();
 
-  /** `checkFailure` throws when the backup has failed, which also ends the waits of this class: see `wake`. */
+  /** `checkFailure` throws when the backup has failed. */
   constructor(tasks: TaskQueue, onBytes: (count: number) => void, checkFailure: () => void) {
     this.#tasks = tasks;
     this.#onBytes = onBytes;
     this.#checkFailure = checkFailure;
-  }
-
-  /** Has the failure checked by whoever waits. */
-  wake(): void {
-    this.#replied.raise();
   }
 
   /** Reads to the end. Rejects with the stream's error, or the backup's. */

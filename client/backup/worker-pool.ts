@@ -47,6 +47,11 @@ export class WorkerPool {
     this.#events = events;
   }
 
+  /** Threads that were started. */
+  get threads(): number {
+    return this.#members.length;
+  }
+
   /** Tasks that no worker has yet. */
   get waitingTasks(): number {
     return this.#waiting.length;
