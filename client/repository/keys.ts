@@ -14,7 +14,7 @@ import {
 import { type Id, isId } from "../../shared/format/layout.ts";
 import { maxKeysTried } from "../../shared/format/limits.ts";
 import type { CryptoProvider, ScryptParameters, SealingKey } from "../../shared/format/provider.ts";
-import { ivBytes, parseSealingKey, sealingKeyBytes } from "../../shared/format/sealing.ts";
+import { ivBytes, maskMacR, parseSealingKey, sealingKeyBytes } from "../../shared/format/sealing.ts";
 import type { Backend } from "../backends/backend.ts";
 import { isDamage, messageOf, signalOption } from "./failures.ts";
 import { resolvePrefix } from "./prefix.ts";
@@ -225,7 +225,8 @@ export async function listKeys(repository: KeyedRepository, options: KeySearchOp
   return keys.filter((key) => key !== undefined);
 }
 
-/** Not in constant time: both keys are our own. */
+/** Not in constant time: both keys are our own. Programs store `mac.r` with or without the bits that do not count. */
 function isSameKey(a: SealingKey, b: SealingKey): boolean {
-  return equalBytes(a.encrypt, b.encrypt) && equalBytes(a.mac.k, b.mac.k) && equalBytes(a.mac.r, b.mac.r);
+  const isSameR = equalBytes(maskMacR(a.mac.r), maskMacR(b.mac.r));
+  return equalBytes(a.encrypt, b.encrypt) && equalBytes(a.mac.k, b.mac.k) && isSameR;
 }
