@@ -7,43 +7,17 @@
  */
 import { createHash, type Hash } from "node:crypto";
 import { CofferError, hasErrorCode } from "../../shared/errors.ts";
-import type { FileHandle, FileType, Id } from "../../shared/format/layout.ts";
-import type { ByteSelection } from "./selection.ts";
-import type { Storage, StoredContent, StoredFile } from "./storage.ts";
+import type { FileHandle, Id } from "../../shared/format/layout.ts";
+import type { StoredContent } from "./storage.ts";
+import { StorageWrapper } from "./wrapper.ts";
 
-export class VerifiedStorage implements Storage {
-  readonly #inner: Storage;
-
-  constructor(inner: Storage) {
-    this.#inner = inner;
-  }
-
-  create(): Promise<void> {
-    return this.#inner.create();
-  }
-
-  list(type: FileType): AsyncIterable<readonly StoredFile[]> {
-    return this.#inner.list(type);
-  }
-
-  stat(handle: FileHandle): Promise<number> {
-    return this.#inner.stat(handle);
-  }
-
-  read(handle: FileHandle, selection?: ByteSelection): Promise<StoredContent> {
-    return this.#inner.read(handle, selection);
-  }
-
-  remove(handle: FileHandle): Promise<void> {
-    return this.#inner.remove(handle);
-  }
-
+export class VerifiedStorage extends StorageWrapper {
   /** Throws `hash-mismatch` when the content is not what the id says. */
-  async put(handle: FileHandle, body: AsyncIterable<Uint8Array>): Promise<void> {
-    if (handle.type === "config") return this.#inner.put(handle, body);
+  override async put(handle: FileHandle, body: AsyncIterable<Uint8Array>): Promise<void> {
+    if (handle.type === "config") return this.inner.put(handle, body);
     const verified = new VerifiedBody(handle.id, body);
     try {
-      await this.#inner.put(handle, verified);
+      await this.inner.put(handle, verified);
     } catch (error) {
       if (!hasErrorCode(error, "already-exists")) throw error;
       if (!(await this.#isStoredAlready(handle, verified))) throw error;
@@ -69,7 +43,7 @@ export class VerifiedStorage implements Storage {
 
   async #readExisting(handle: FileHandle): Promise<StoredContent> {
     try {
-      return await this.#inner.read(handle);
+      return await this.inner.read(handle);
     } catch (error) {
       if (!hasErrorCode(error, "not-found")) throw error;
       throw new CofferError("unavailable", "the stored file was removed during an upload of the same content", {
