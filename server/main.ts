@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /** The server: reads its options, puts its parts together, listens, and ends without losing a request. */
-import "./thread-pool.ts";
+import "./process-settings.ts";
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CofferError } from "../shared/errors.ts";

@@ -15,16 +15,16 @@ export async function openDownload(path: string, selection: ByteSelection | unde
   const source = new OpenFile(await leaveOnError(gate, openFile(path, readFlags)), gate);
   const buffer = takeBuffer();
   try {
-    const status = await statusOfOpen(source.descriptor);
+    const status = statusOfOpen(source.descriptor);
     if (!status.isFile()) throw new CofferError("not-found", `${path} is not a regular file`);
     const extent = requireExtent(selection, status.size);
     const beginning = buffer.subarray(0, Math.min(extent.lengthBytes, pooledBufferBytes));
     await readWhole(source, beginning, extent.offsetBytes, path);
-    if (beginning.length === extent.lengthBytes) await source.close();
+    if (beginning.length === extent.lengthBytes) source.close();
     return new Download(path, status.size, extent, source, buffer);
   } catch (error) {
     returnBuffer(buffer);
-    await source.close();
+    source.close();
     throw error;
   }
 }
@@ -56,11 +56,10 @@ class OpenFile {
     this.#gate = gate;
   }
 
-  async close(): Promise<void> {
+  close(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
-    // Nothing was written, so there is nothing that a failing close could have lost.
-    await closeFile(this.descriptor).catch(() => undefined);
+    closeFile(this.descriptor);
     this.#gate.leave();
   }
 }
@@ -89,13 +88,13 @@ class Download implements StoredContent {
       const chunk = this.#buffer.subarray(0, Math.min(pooledBufferBytes, this.lengthBytes - givenBytes));
       if (givenBytes > 0) await readWhole(this.#source, chunk, this.offsetBytes + givenBytes, this.#path);
       givenBytes += chunk.length;
-      if (givenBytes === this.lengthBytes) await this.#source.close();
+      if (givenBytes === this.lengthBytes) this.#source.close();
       yield chunk;
     }
   }
 
   async close(): Promise<void> {
-    await this.#source.close();
+    this.#source.close();
     if (this.#buffer !== undefined) returnBuffer(this.#buffer);
     this.#buffer = undefined;
   }

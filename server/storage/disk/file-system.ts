@@ -1,20 +1,42 @@
 /**
  * The calls of the operating system that the disk storage needs, with plain descriptors: a `FileHandle` object costs more
- * than a small read. All errors are turned into `CofferError`s by `fileSystemError`.
+ * than a small read. `fileSystemError` makes `CofferError`s of their errors.
+ *
+ * What can wait for a disk is done by the pool of threads. Handing a call to a thread costs ten times as much as the calls that never
+ * wait: closing, after everything was synced, and the status of an open file. These are made at once.
  */
-import { close, constants, fstat, fsync, link, lstat, open, read, type Stats, stat, unlink, writev } from "node:fs";
+import {
+  closeSync,
+  constants,
+  fstatSync,
+  fsync,
+  link,
+  lstat,
+  open,
+  read,
+  type Stats,
+  stat,
+  unlink,
+  writev,
+} from "node:fs";
 import { promisify } from "node:util";
 import { CofferError, type ErrorCode } from "../../../shared/errors.ts";
 
 export const openFile: (path: string, flags: number, mode?: number) => Promise<number> = promisify(open);
-export const closeFile: (descriptor: number) => Promise<void> = promisify(close);
 export const statusOf: (path: string) => Promise<Stats> = promisify(stat);
 /** Of a link itself, not of what it leads to. */
 export const entryStatusOf: (path: string) => Promise<Stats> = promisify(lstat);
-export const statusOfOpen: (descriptor: number) => Promise<Stats> = promisify(fstat);
 const syncDescriptor: (descriptor: number) => Promise<void> = promisify(fsync);
 export const linkFile: (existing: string, added: string) => Promise<void> = promisify(link);
 export const unlinkFile: (path: string) => Promise<void> = promisify(unlink);
+
+export function closeFile(descriptor: number): void {
+  closeSync(descriptor);
+}
+
+export function statusOfOpen(descriptor: number): Stats {
+  return fstatSync(descriptor);
+}
 
 /** Some file systems cannot sync and say so: what they hold is as durable as they can make it. */
 export async function syncFile(descriptor: number): Promise<void> {

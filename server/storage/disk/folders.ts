@@ -68,6 +68,6 @@ async function syncFolder(folder: string): Promise<void> {
   try {
     await syncFile(descriptor);
   } finally {
-    await closeFile(descriptor);
+    closeFile(descriptor);
   }
 }

@@ -63,16 +63,16 @@ export class Uploader {
 
   async #write(place: UploadPlace, body: ReceivedBody): Promise<TemporaryFile> {
     const file = await this.#uploads.open(dirname(place.path), place.volumeFolder);
-    let isOpen = true;
     try {
-      await body.writeTo(file.descriptor);
-      await syncFile(file.descriptor);
-      isOpen = false;
-      // Some file systems report only here that there was no room.
-      await closeFile(file.descriptor);
+      try {
+        await body.writeTo(file.descriptor);
+        await syncFile(file.descriptor);
+      } finally {
+        // Some file systems report only here that there was no room.
+        closeFile(file.descriptor);
+      }
       return file;
     } catch (error) {
-      if (isOpen) await closeFile(file.descriptor).catch(() => undefined);
       await this.#uploads.discard(file);
       throw error;
     }

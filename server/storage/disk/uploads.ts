@@ -45,7 +45,7 @@ export class Uploads {
    */
   async open(targetFolder: string, distanceKey: string): Promise<TemporaryFile> {
     if (this.#distantFolders.has(distanceKey)) return this.#openDistant(targetFolder);
-    const path = join(this.#folder, randomName());
+    const path = join(this.#folder, newName());
     return { path, descriptor: await this.#withFolder(() => openFile(path, createFlags, fileMode)) };
   }
 
@@ -60,7 +60,7 @@ export class Uploads {
       await this.discard(copy);
       throw error;
     } finally {
-      await closeFile(copy.descriptor);
+      closeFile(copy.descriptor);
     }
     await this.discard(file);
     return copy;
@@ -87,7 +87,7 @@ export class Uploads {
   }
 
   async #openDistant(targetFolder: string): Promise<TemporaryFile> {
-    const name = randomName();
+    const name = newName();
     const path = join(targetFolder, distantPrefix + name);
     const note = join(this.#folder, name);
     await mkdir(targetFolder, { recursive: true, mode: folderMode });
@@ -121,6 +121,11 @@ async function removeQuietly(path: string): Promise<void> {
   await unlinkFile(path).catch(() => undefined);
 }
 
-function randomName(): string {
-  return randomBytes(12).toString("hex");
+/** Names of other servers on the same folder are avoided by the random part, names of this one by counting. */
+const namesOfThisProcess = randomBytes(12).toString("hex");
+let namesGiven = 0;
+
+function newName(): string {
+  namesGiven += 1;
+  return `${namesOfThisProcess}-${namesGiven}`;
 }
