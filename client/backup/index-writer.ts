@@ -17,6 +17,7 @@ const maxAgeMs = 10 * 60 * 1000;
 interface StoredPack {
   readonly id: Id;
   readonly sizeBytes: number;
+  readonly blobs: number;
   /** Plain headers are kept, 41 bytes a blob, and made into objects only when they are written. */
   readonly header: Uint8Array;
 }
@@ -48,8 +49,7 @@ export class IndexWriter {
   add(pack: StoredPack): void {
     if (this.#packs.length === 0) this.#beganMs = this.#options.now();
     this.#packs.push(pack);
-    // Entries have 37 or 41 bytes.
-    this.#blobs += Math.floor(pack.header.length / 37);
+    this.#blobs += pack.blobs;
     if (this.#blobs >= fullIndexBlobs || this.#isDue()) {
       this.#writing = this.#write().catch((error: unknown) => this.#options.failed(error));
     }

@@ -128,6 +128,7 @@ export interface PackReply {
   readonly kind: "pack";
   readonly buffer: number;
   readonly lengthBytes: number;
+  readonly blobs: number;
   /** 32 bytes. */
   readonly id: Uint8Array;
   /** The plain header. */

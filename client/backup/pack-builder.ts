@@ -52,6 +52,7 @@ export interface FinishedPack {
   /** 32 bytes: the hash of the whole. */
   readonly id: Uint8Array;
   readonly lengthBytes: number;
+  readonly blobs: number;
   /** The plain header, in memory of its own. */
   readonly header: Uint8Array;
 }
@@ -147,7 +148,7 @@ export class PackBuilder {
     const id = hash("sha256", buffer.subarray(0, lengthBytes), "buffer");
     this.#clock.end("pack hash");
     this.#buffer = undefined;
-    return { id, lengthBytes, header };
+    return { id, lengthBytes, blobs: this.#entries, header };
   }
 
   #openBuffer(): Uint8Array {

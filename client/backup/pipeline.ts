@@ -75,7 +75,7 @@ export class Pipeline {
     this.#uploads = new UploadQueue({
       save: (pack) => this.#savePack(pack),
       permitted: this.#untilFailed(options.permitted),
-      stored: ({ id, bytes, header }) => this.#index.add({ id, header, sizeBytes: bytes.length }),
+      stored: ({ id, bytes, blobs, header }) => this.#index.add({ id, blobs, header, sizeBytes: bytes.length }),
       failed: (error) => this.fail(error),
     });
     this.trees = new TreeStore(settings, index.table, (pack) => this.#uploads.add(pack));
@@ -166,10 +166,10 @@ export class Pipeline {
     this.wake.raise();
   }
 
-  #packDone({ buffer, id, lengthBytes, header }: PackReply): void {
+  #packDone({ buffer, id, lengthBytes, blobs, header }: PackReply): void {
     const bytes = this.#memory.view(buffer).subarray(0, lengthBytes);
     const release = (): void => this.#memory.release(buffer);
-    this.#uploads.add({ id: toHex(id), bytes, header, isMetadata: false, release });
+    this.#uploads.add({ id: toHex(id), bytes, blobs, header, isMetadata: false, release });
   }
 
   async #savePack({ id, bytes, isMetadata }: PackToStore): Promise<void> {

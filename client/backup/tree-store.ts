@@ -59,10 +59,11 @@ export class TreeStore {
   finish(): void {
     if (!this.#builder?.isOpen) return;
     const buffer = this.#buffer;
-    const { id, lengthBytes, header } = this.#builder.finish();
+    const { id, lengthBytes, blobs, header } = this.#builder.finish();
     this.#emit({
       id: toHex(id),
       bytes: buffer.subarray(0, lengthBytes),
+      blobs,
       header,
       isMetadata: true,
       release: () => this.#release(buffer),

@@ -5,6 +5,7 @@ import type { Id } from "../../shared/format/layout.ts";
 export interface PackToStore {
   readonly id: Id;
   readonly bytes: Uint8Array;
+  readonly blobs: number;
   /** The plain header. */
   readonly header: Uint8Array;
   /** True for trees, which a cache keeps. */
