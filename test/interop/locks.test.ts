@@ -27,6 +27,10 @@ import { makeTemporaryFolder, type TemporaryFolder } from "../support/temporary-
 /** A process number that no process has: the kernel gives out smaller ones. */
 const deadPid = 2 ** 22 + 1;
 
+/** Of restic 0.14, and of later versions. */
+const lockedStatus = [1, 11];
+const wrongPasswordStatus = [1, 12];
+
 for (const version of [1, 2]) {
   describe(`interop: locks and keys, version ${version}`, function () {
     this.timeout(60_000);
@@ -63,7 +67,7 @@ for (const version of [1, 2]) {
       const lock = await hold(true);
       try {
         const run = await restic(["snapshots"]);
-        expect(run.exitCode).to.equal(1);
+        expect(run.exitCode).to.be.oneOf(lockedStatus);
         expect(run.stderr).to.match(
           new RegExp(
             `repository is already locked exclusively by PID ${process.pid} on ${hostname()} by tester \\(UID 1000, GID 100\\)`,
@@ -84,7 +88,7 @@ for (const version of [1, 2]) {
       try {
         expectExit(await restic(["snapshots"]));
         const run = await restic(["prune"]);
-        expect(run.exitCode).to.equal(1);
+        expect(run.exitCode).to.be.oneOf(lockedStatus);
         expect(run.stderr).to.contain(`repository is already locked by PID ${process.pid}`);
       } finally {
         await lock.release();
@@ -100,7 +104,7 @@ for (const version of [1, 2]) {
         await clock.advance(5 * 60_000 + 2000);
         // The files are written in real time.
         await until(() => lock.id !== first && lockIds().length === 1);
-        expect((await restic(["snapshots"])).exitCode).to.equal(1);
+        expect((await restic(["snapshots"])).exitCode).to.be.oneOf(lockedStatus);
       } finally {
         await lock.release();
       }
@@ -191,17 +195,18 @@ for (const version of [1, 2]) {
         hostname: "example.com",
       });
       const { stdout } = expectExit(await restic(["key", "list", "--json"], "other"));
+      // restic 0.14 prints short ids, later versions whole ones.
       const listed = JSON.parse(stdout) as { current: boolean; id: string; userName: string; hostName: string }[];
       expect(listed.find(({ current }) => current)).to.include({
-        id: id.slice(0, 8),
         userName: "john",
         hostName: "example.com",
       });
       const ours = await listKeys(repository);
-      expect(ours.map((key) => key.id.slice(0, 8))).to.have.members(listed.map((key) => key.id));
+      expect(ours.map((key) => key.id.slice(0, 8))).to.have.members(listed.map((key) => key.id.slice(0, 8)));
+      expect(id.startsWith(listed.find(({ current }) => current)?.id ?? "none")).to.equal(true);
       await removeKey(repository, id);
       const refused = await restic(["snapshots"], "other");
-      expect(refused.exitCode).to.equal(1);
+      expect(refused.exitCode).to.be.oneOf(wrongPasswordStatus);
       expect(refused.stderr).to.contain("wrong password or no key found");
     });
 
@@ -224,7 +229,7 @@ for (const version of [1, 2]) {
     it("passwords changed by either open the repository for the other", async () => {
       const key = { ...cheapKey, password: "changed by us" };
       const id = await changePassword(repository, key);
-      expect((await restic(["snapshots"])).exitCode).to.equal(1);
+      expect((await restic(["snapshots"])).exitCode).to.be.oneOf(wrongPasswordStatus);
       expectExit(await restic(["snapshots"], key.password));
       const change = ["key", "passwd", "--new-password-file", join(folder.path, "other-password")];
       expectExit(await restic(change, key.password));
