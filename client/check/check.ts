@@ -24,8 +24,6 @@ import { type ReadingParts, TreeReading } from "./tree-reading.ts";
 
 /** Below it, threads take longer to start than to do the work. */
 const localBytes = 2 * 1024 * 1024;
-/** A whole pack of the usual size, with its last blob. Buffers of the longest range; pages that are not used cost nothing. */
-const bufferBytes = 24 * 1024 * 1024;
 /** The shortest blob in an index document, and how well such documents compress: for an estimate of their number. */
 const storedBytesPerBlob = 40;
 
@@ -74,7 +72,7 @@ class Check {
     this.#events = events;
     this.#signal = signal;
     this.#concurrency = source.backend.connections + usualWorkerCount();
-    this.#buffers = new SharedBuffers(this.#concurrency, bufferBytes);
+    this.#buffers = new SharedBuffers(this.#concurrency);
   }
 
   result(): CheckResult {

@@ -1,16 +1,14 @@
 /** Has whole packs read and verified, the ones with most work first, so that the workers end together. */
 import { throwIfCancelled } from "../backends/cancellation.ts";
 import { isDamage } from "../reading/blob-errors.ts";
+import { usualBufferBytes } from "../reading/shared-buffers.ts";
 import type { TaskRunner } from "../reading/task-workers.ts";
 import { forEachConcurrently } from "../repository/concurrency.ts";
 import type { CheckAnswer, CheckTask, PackAnswer } from "./check-tasks.ts";
 import type { CheckedPack, Inventory } from "./inventory.ts";
 import type { ReadingParts } from "./tree-reading.ts";
 
-/** Longer packs are fetched and verified in parts of about this size, so that memory does not depend on their size. */
-const maxPartBytes = 24 * 1024 * 1024;
-
-/** A part of a pack: its blobs are those from `first` to below `end` of the pack. */
+/** A part of a pack, fetched by one request so that memory does not depend on the size of packs: its blobs are those from `first` to below `end` of the pack. */
 export interface PackPart {
   readonly offsetBytes: number;
   readonly lengthBytes: number;
@@ -27,10 +25,10 @@ export function partsOfPack(
   const parts: PackPart[] = [];
   let start = 0;
   let from = 0;
-  for (let blob = 1; blob < count && actualBytes > maxPartBytes; blob++) {
+  for (let blob = 1; blob < count && actualBytes > usualBufferBytes; blob++) {
     const offset = Math.min(actualBytes, blobs.offsetOf(first + blob));
     const nextOffset = blob + 1 < count ? blobs.offsetOf(first + blob + 1) : actualBytes;
-    if (Math.min(actualBytes, nextOffset) - start <= maxPartBytes || offset === start) continue;
+    if (Math.min(actualBytes, nextOffset) - start <= usualBufferBytes || offset === start) continue;
     parts.push({ offsetBytes: start, lengthBytes: offset - start, first: from, end: blob });
     start = offset;
     from = blob;

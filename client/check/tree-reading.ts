@@ -4,7 +4,7 @@ import { throwIfCancelled } from "../backends/cancellation.ts";
 import { type BlobFailure, describeBlobFailure, isDamage } from "../reading/blob-errors.ts";
 import { BlobList } from "../reading/blob-list.ts";
 import { planRanges } from "../reading/ranges.ts";
-import type { SharedBuffers } from "../reading/shared-buffers.ts";
+import { type SharedBuffers, usualBufferBytes } from "../reading/shared-buffers.ts";
 import type { TaskRunner } from "../reading/task-workers.ts";
 import { forEachConcurrently } from "../repository/concurrency.ts";
 import type { CheckAnswer, CheckTask, TreesAnswer } from "./check-tasks.ts";
@@ -21,9 +21,6 @@ export interface ReadingParts {
   readonly concurrency: number;
   readonly signal: AbortSignal | undefined;
 }
-
-/** What one request for trees may bring, unless a single tree is longer. */
-const rangeLimitBytes = 24 * 1024 * 1024;
 
 /** Copies of trees that are fetched by one request: indices into the blobs of the inventory. */
 interface TreeRange {
@@ -82,7 +79,7 @@ export class TreeReading {
     const trees: number[] = [];
     for (let blob = first; blob < first + count; blob++) if (blobs.typeOf(blob) === "tree") trees.push(blob);
     const extents = trees.map((blob) => ({ offsetBytes: blobs.offsetOf(blob), lengthBytes: blobs.lengthOf(blob) }));
-    return planRanges(extents, rangeLimitBytes).map(({ offsetBytes, lengthBytes, first: from, end }) => {
+    return planRanges(extents, usualBufferBytes).map(({ offsetBytes, lengthBytes, first: from, end }) => {
       return { pack, offsetBytes, lengthBytes, blobs: trees.slice(from, end) };
     });
   }

@@ -50,7 +50,9 @@ class NativeDescriptorCalls implements DescriptorCalls {
   readonly #fgetxattr: NativeFunction;
   readonly #fsetxattr: NativeFunction;
   readonly #fremovexattr: NativeFunction;
-  readonly #times: Buffer = Buffer.alloc(32);
+  /** Two times, each seconds (rounded down, also before 1970) and nanoseconds: struct timespec. */
+  readonly #times: BigInt64Array = new BigInt64Array(4);
+  readonly #timesBytes: Uint8Array = new Uint8Array(this.#times.buffer);
   readonly #answer: Buffer = Buffer.from(new ArrayBuffer(xattrMaxBytes));
 
   constructor(library: NativeLibrary) {
@@ -63,9 +65,9 @@ class NativeDescriptorCalls implements DescriptorCalls {
   }
 
   setTimes(descriptor: number, atimeNs: bigint, mtimeNs: bigint): void {
-    writeTimespec(this.#times, 0, atimeNs);
-    writeTimespec(this.#times, 16, mtimeNs);
-    this.#check(this.#futimens(descriptor, this.#times), "futimens");
+    setTimespec(this.#times, 0, atimeNs);
+    setTimespec(this.#times, 2, mtimeNs);
+    this.#check(this.#futimens(descriptor, this.#timesBytes), "futimens");
   }
 
   listXattrs(descriptor: number): Buffer[] {
@@ -130,11 +132,13 @@ function splitAtNul(list: Buffer): Buffer[] {
   return names;
 }
 
-/** struct timespec: seconds (rounded down, also before 1970) and nanoseconds. */
-function writeTimespec(target: Buffer, offset: number, timeNs: bigint): void {
-  const nanoseconds = ((timeNs % 1_000_000_000n) + 1_000_000_000n) % 1_000_000_000n;
-  target.writeBigInt64LE((timeNs - nanoseconds) / 1_000_000_000n, offset);
-  target.writeBigInt64LE(nanoseconds, offset + 8);
+const nanosecondsPerSecond = 1_000_000_000n;
+
+function setTimespec(target: BigInt64Array, index: number, timeNs: bigint): void {
+  let nanoseconds = timeNs % nanosecondsPerSecond;
+  if (nanoseconds < 0n) nanoseconds += nanosecondsPerSecond;
+  target[index] = (timeNs - nanoseconds) / nanosecondsPerSecond;
+  target[index + 1] = nanoseconds;
 }
 
 function systemError(errno: number, syscall: string): NodeJS.ErrnoException {

@@ -4,6 +4,12 @@
  */
 import { CofferError } from "../../shared/errors.ts";
 
+/**
+ * What one request fetches at most, unless a single blob is longer: a buffer for each connection and each worker then takes
+ * 70 MiB in all. Twice that, whole packs of the usual size, is hardly faster even over a line with 40 ms of delay.
+ */
+export const usualBufferBytes: number = 10 * 1024 * 1024;
+
 /** One fetched range. Goes back by `release`, exactly once. */
 export interface SharedBuffer {
   readonly memory: SharedArrayBuffer;
@@ -28,7 +34,7 @@ export class SharedBuffers {
   #failure: Error | undefined;
 
   /** At most `count` buffers (at least 1) of `bufferBytes`. */
-  constructor(count: number, bufferBytes: number) {
+  constructor(count: number, bufferBytes: number = usualBufferBytes) {
     this.#count = Math.max(1, count);
     this.#bufferBytes = bufferBytes;
   }

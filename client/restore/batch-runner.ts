@@ -2,6 +2,7 @@
 import { closeSync, constants, linkSync, openSync } from "node:fs";
 import { CofferError } from "../../shared/errors.ts";
 import { throwIfCancelled } from "../backends/cancellation.ts";
+import { usualBufferBytes } from "../reading/shared-buffers.ts";
 import type { BlobSource } from "../reading/source.ts";
 import type { TaskRunner } from "../reading/task-workers.ts";
 import { forEachConcurrently } from "../repository/concurrency.ts";
@@ -54,8 +55,6 @@ interface FileWork {
 
 /** What a range may have at least: longer requests only pay when there is enough for all workers. */
 const minRangeLimitBytes = 1024 * 1024;
-/** A whole pack of the usual size, with its last blob. */
-export const maxRangeLimitBytes: number = 24 * 1024 * 1024;
 
 /** A batch whose content is written. */
 export interface WrittenBatch {
@@ -93,23 +92,34 @@ class ImaginedBatch implements WrittenBatch {
 
 async function decideAll(files: readonly PlannedFile[], context: BatchContext): Promise<FileWork[]> {
   const works: FileWork[] = [];
-  await forEachConcurrently(files, context.concurrency, async (file) => {
-    throwIfCancelled(context.signal);
-    let pieces: readonly FilePiece[];
-    try {
-      pieces = piecesOf(file.content, context.index);
-    } catch (error) {
-      context.report.planned(file.sizeBytes);
-      failFile(file, error, context.report);
-      return;
-    }
-    const work =
-      file.existing === undefined ? newFile(file, pieces) : await decide(file, file.existing, pieces, context);
+  const inTheWay: PlannedFile[] = [];
+  const add = (file: PlannedFile, work: FileWork | undefined): void => {
     if (work === undefined) context.report.skipped(file.path, file.sizeBytes);
     else if (!work.isUnchanged) context.report.planned(file.sizeBytes);
     if (work !== undefined) works.push(work);
+  };
+  for (const file of files) {
+    const pieces = findPieces(file, context);
+    if (pieces === undefined) continue;
+    if (file.existing === undefined) add(file, newFile(file, pieces));
+    else inTheWay.push(file);
+  }
+  await forEachConcurrently(inTheWay, context.concurrency, async (file) => {
+    throwIfCancelled(context.signal);
+    add(file, await decide(file, piecesOf(file.content, context.index), context));
   });
   return works;
+}
+
+/** Undefined when nobody knows what the file consists of, which is then reported. */
+function findPieces(file: PlannedFile, { index, report }: BatchContext): readonly FilePiece[] | undefined {
+  try {
+    return piecesOf(file.content, index);
+  } catch (error) {
+    report.planned(file.sizeBytes);
+    failFile(file, error, report);
+    return undefined;
+  }
 }
 
 function newFile(file: PlannedFile, pieces: readonly FilePiece[]): FileWork {
@@ -119,10 +129,11 @@ function newFile(file: PlannedFile, pieces: readonly FilePiece[]): FileWork {
 /** Undefined when the file is as it should be, its metadata included. */
 async function decide(
   file: PlannedFile,
-  existing: ExistingFile,
   pieces: readonly FilePiece[],
   { runner, index }: BatchContext,
 ): Promise<FileWork | undefined> {
+  const { existing } = file;
+  if (existing === undefined) return newFile(file, pieces);
   const contentBytes = sizeOfPieces(pieces);
   const compared = existing.looksUnchanged ? [] : pieces;
   const needsLook = compared.length > 0 || existing.hasOtherNames;
@@ -237,6 +248,7 @@ class BatchRun implements WrittenBatch {
       folder: parentOf(file.path),
       name: nameOf(file.path),
       creates: isNew && hasOneWriter,
+      isNew,
       finalSizeBytes: needsSize ? contentBytes : undefined,
       leavesHoles,
       metadata: file.metadata,
@@ -307,7 +319,7 @@ function bytesInPlace({ isUnchanged, contentBytes, pieces }: FileWork): number {
 
 /** Short ranges when there is little, so that all connections and workers have some of it. */
 function rangeLimit(sealedBytes: number, lanes: number): number {
-  return Math.min(maxRangeLimitBytes, Math.max(minRangeLimitBytes, Math.ceil(sealedBytes / (2 * lanes))));
+  return Math.min(usualBufferBytes, Math.max(minRangeLimitBytes, Math.ceil(sealedBytes / (2 * lanes))));
 }
 
 /** For each file: in how many ranges it has pieces. */

@@ -21,6 +21,8 @@ export interface FileToWrite {
   readonly name: BytePath;
   /** True: the worker makes the file, nothing may be there. False: it is there, a regular file with this one name. */
   readonly creates: boolean;
+  /** False: it was there before the restore, and may have any metadata. */
+  readonly isNew: boolean;
   /** The size to set after the last piece; undefined when the pieces themselves make it. */
   readonly finalSizeBytes: number | undefined;
   /** Pieces of zeros are left out: the file is new, and its size is set at the end. */

@@ -4,6 +4,7 @@ import { CofferError, type ErrorCode } from "../../shared/errors.ts";
 import { BlobList } from "../reading/blob-list.ts";
 import { BlobOpener } from "../reading/blob-opener.ts";
 import type { TaskHandler } from "../reading/task-messages.ts";
+import type { BytePath } from "./byte-path.ts";
 import { compareFile } from "./file-comparison.ts";
 import { FileHandles } from "./file-handles.ts";
 import type {
@@ -18,7 +19,7 @@ import type {
   WritePlainTask,
   WriteTask,
 } from "./file-tasks.ts";
-import { applyToEntry, applyToFile } from "./item-metadata.ts";
+import { applyToEntry, applyToFile, type FreshItem, freshItemIn } from "./item-metadata.ts";
 import { FolderCache, openTarget } from "./target-folder.ts";
 
 interface Outcome {
@@ -40,6 +41,7 @@ export class FileWriter implements TaskHandler<RestoreTask, RestoreAnswer> {
   readonly #folders: FolderCache;
   readonly #handles: FileHandles;
   readonly #opener: BlobOpener;
+  #fresh: { readonly folder: BytePath; readonly item: FreshItem } | undefined;
 
   constructor(setup: RestoreSetup) {
     this.#folders = new FolderCache(openTarget(setup.target, setup.targetDescriptor));
@@ -113,7 +115,7 @@ export class FileWriter implements TaskHandler<RestoreTask, RestoreAnswer> {
   /** After the last piece, whoever wrote it. */
   #finish(work: Piecework, index: number, file: FileToWrite, descriptor: number): void {
     if (file.finalSizeBytes !== undefined) ftruncateSync(descriptor, file.finalSizeBytes);
-    applyToFile(descriptor, file.metadata);
+    this.#applyMetadata(file, descriptor);
     this.#handles.close(file);
     work.outcome.finished.push(index);
   }
@@ -147,7 +149,17 @@ export class FileWriter implements TaskHandler<RestoreTask, RestoreAnswer> {
     }
     const descriptor = this.#handles.descriptorOf(file);
     if (file.finalSizeBytes !== undefined) ftruncateSync(descriptor, file.finalSizeBytes);
-    applyToFile(descriptor, file.metadata);
+    this.#applyMetadata(file, descriptor);
+  }
+
+  #applyMetadata(file: FileToWrite, descriptor: number): void {
+    applyToFile(descriptor, file.metadata, file.isNew ? this.#freshItemIn(file.folder) : undefined);
+  }
+
+  /** The same for all files of a folder, and files of a folder come one after the other. */
+  #freshItemIn(folder: BytePath): FreshItem {
+    if (this.#fresh?.folder !== folder) this.#fresh = { folder, item: freshItemIn(this.#folders.open(folder)) };
+    return this.#fresh.item;
   }
 }
 

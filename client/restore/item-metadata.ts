@@ -25,7 +25,7 @@ import { descriptorCalls } from "../platform/descriptor-calls.ts";
 import { systemCalls } from "../platform/system-calls.ts";
 import { groupId, userId } from "../platform/users.ts";
 import { type BytePath, bytePathOf, textOf } from "./byte-path.ts";
-import { hasDescriptorPaths, openPathOnly, type TargetFolder } from "./target-folder.ts";
+import { hasDescriptorPaths, openPathOnly, type SystemPath, type TargetFolder } from "./target-folder.ts";
 
 /** What is applied to an item. Structured-cloneable. */
 export interface ItemMetadata {
@@ -83,7 +83,9 @@ function selectXattrs(node: TreeNode, { selectXattr }: MetadataRules): readonly 
 }
 
 /** Only root may give files away, and set what the system keeps to itself. */
-const isRoot: boolean = process.geteuid?.() === 0;
+function isRoot(): boolean {
+  return process.geteuid?.() === 0;
+}
 
 /** Tries all steps; the first failure counts. Permission errors of ordinary users are no failures. */
 class Steps {
@@ -93,7 +95,7 @@ class Steps {
     try {
       step();
     } catch (error) {
-      if (!isRoot && isPermissionError(error)) return;
+      if (isPermissionError(error) && !isRoot()) return;
       this.#failure ??= error;
     }
   }
@@ -121,12 +123,21 @@ interface ItemCalls {
 /** Tells whether an attribute may be removed from an item. */
 type XattrTest = (name: string) => boolean;
 
-function applySteps(calls: ItemCalls, metadata: ItemMetadata, isSelected?: XattrTest): void {
+/** What is known of an item that was just made: calls that would change nothing are spared. */
+export interface FreshItem {
+  readonly uid: number;
+  readonly gid: number;
+  /** May the folder have given it attributes? */
+  readonly mayHaveXattrs: boolean;
+}
+
+function applySteps(calls: ItemCalls, metadata: ItemMetadata, isSelected?: XattrTest, fresh?: FreshItem): void {
   const steps = new Steps();
-  steps.try(() => calls.chown(metadata.uid, metadata.gid));
+  const { uid, gid } = metadata;
+  if (uid !== fresh?.uid || gid !== fresh.gid) steps.try(() => calls.chown(uid, gid));
   for (const { name, value } of metadata.xattrs) steps.try(() => calls.setXattr(name, value));
   const mayRemove = metadata.removesOtherXattrs ? () => true : isSelected;
-  if (mayRemove !== undefined) removeOtherXattrs(calls, metadata, steps, mayRemove);
+  if (mayRemove !== undefined && fresh?.mayHaveXattrs !== false) removeOtherXattrs(calls, metadata, steps, mayRemove);
   steps.try(() => calls.setTimes(metadata.atimeNs, metadata.mtimeNs));
   steps.try(() => calls.chmod(metadata.mode));
   steps.throwFirst();
@@ -155,8 +166,22 @@ function isGivenBySystem(name: Buffer): boolean {
   return name.toString("latin1") === "security.selinux";
 }
 
+const setgidBit = 0o2000;
+
+/** What a file is like that this process makes in a folder. */
+export function freshItemIn(folder: TargetFolder): FreshItem {
+  const path = folder.ownPath();
+  const { mode, gid } = statSync(path);
+  const names = systemCalls().listXattrs(Buffer.from(path));
+  return {
+    uid: process.geteuid?.() ?? -1,
+    gid: (mode & setgidBit) === 0 ? (process.getegid?.() ?? -1) : gid,
+    mayHaveXattrs: names.some((name) => name.toString() === "system.posix_acl_default"),
+  };
+}
+
 /** Of an open regular file. Throws the first failure after all steps were tried. */
-export function applyToFile(descriptor: number, metadata: ItemMetadata): void {
+export function applyToFile(descriptor: number, metadata: ItemMetadata, fresh?: FreshItem): void {
   const calls = descriptorCalls();
   applySteps(
     {
@@ -168,6 +193,8 @@ export function applyToFile(descriptor: number, metadata: ItemMetadata): void {
       chmod: (mode) => fchmodSync(descriptor, mode),
     },
     metadata,
+    undefined,
+    fresh,
   );
 }
 
@@ -201,7 +228,7 @@ export function applyToEntry(
   try {
     checkEntry(fstatSync(descriptor), type, name);
     // Following this path ends at the item itself, even at a link. Calls on attributes do not follow: they get the name.
-    const itself = Buffer.from(`/proc/self/fd/${descriptor}`);
+    const itself = `/proc/self/fd/${descriptor}`;
     applySteps(callsOnPath(itself, path, true, type), metadata, isSelected);
   } finally {
     closeSync(descriptor);
@@ -231,14 +258,16 @@ function checkEntry(status: TypedStatus, type: EntryType, name: BytePath): void 
 }
 
 /** `entryPath` names the item for the calls on attributes, which never follow a link. A link has no mode. */
-function callsOnPath(path: Buffer, entryPath: Buffer, follows: boolean, type?: EntryType): ItemCalls {
+function callsOnPath(path: SystemPath, entryPath: SystemPath, follows: boolean, type?: EntryType): ItemCalls {
   const calls = systemCalls();
+  const bytes = Buffer.from(path);
+  const entryBytes = Buffer.from(entryPath);
   return {
     chown: (uid, gid) => (follows ? chownSync(path, uid, gid) : lchownSync(path, uid, gid)),
-    listXattrs: () => calls.listXattrs(entryPath),
-    setXattr: (name, value) => calls.setXattr(entryPath, name, value),
-    removeXattr: (name) => calls.removeXattr(entryPath, name),
-    setTimes: (atimeNs, mtimeNs) => calls.utimensat(path, atimeNs, mtimeNs, !follows),
+    listXattrs: () => calls.listXattrs(entryBytes),
+    setXattr: (name, value) => calls.setXattr(entryBytes, name, value),
+    removeXattr: (name) => calls.removeXattr(entryBytes, name),
+    setTimes: (atimeNs, mtimeNs) => calls.utimensat(bytes, atimeNs, mtimeNs, !follows),
     chmod: type === "symlink" ? () => {} : (mode) => chmodSync(path, mode),
   };
 }
@@ -247,7 +276,7 @@ const ownerMayEverything = 0o700;
 
 /** Lets an owner who is not root work in a folder that exists; its own mode comes back with the metadata. */
 export function makeFolderUsable(folder: TargetFolder): void {
-  if (isRoot) return;
+  if (isRoot()) return;
   const path = folder.ownPath();
   const { mode } = statSync(path);
   if ((mode & ownerMayEverything) !== ownerMayEverything) chmodSync(path, (mode & permissionMask) | ownerMayEverything);

@@ -13,7 +13,7 @@ import type { BlobSource } from "../reading/source.ts";
 import { LocalTasks, type TaskRunner, TaskWorkers, usualWorkerCount } from "../reading/task-workers.ts";
 import { TreeSource } from "../reading/tree-source.ts";
 import { workerEntry } from "../reading/worker-entry.ts";
-import { type BatchContext, maxRangeLimitBytes, type WrittenBatch, writeBatch } from "./batch-runner.ts";
+import { type BatchContext, type WrittenBatch, writeBatch } from "./batch-runner.ts";
 import { ContentWriter } from "./content-writer.ts";
 import { DeletionVisitor } from "./deletion.ts";
 import type { FileBatch } from "./file-batch.ts";
@@ -87,7 +87,7 @@ class Restore {
     this.report = new RestoreReport(events);
     this.#trees = new TreeSource(source, this.#kernels);
     this.#concurrency = source.backend.connections + usualWorkerCount();
-    this.#buffers = new SharedBuffers(this.#concurrency, maxRangeLimitBytes);
+    this.#buffers = new SharedBuffers(this.#concurrency);
     this.#written = options.verify === true ? new WrittenFiles() : undefined;
   }
 

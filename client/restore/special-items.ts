@@ -25,13 +25,13 @@ export function makeSpecialItem(folder: TargetFolder, name: BytePath, node: Tree
       symlinkSync(linkTargetOf(node), path);
       break;
     case "fifo":
-      systemCalls().makeFifo(path, newItemMode);
+      systemCalls().makeFifo(Buffer.from(path), newItemMode);
       break;
     case "dev":
-      systemCalls().makeNode(path, blockDeviceType | newItemMode, node.device);
+      systemCalls().makeNode(Buffer.from(path), blockDeviceType | newItemMode, node.device);
       break;
     case "chardev":
-      systemCalls().makeNode(path, characterDeviceType | newItemMode, node.device);
+      systemCalls().makeNode(Buffer.from(path), characterDeviceType | newItemMode, node.device);
       break;
     default:
       throw new CofferError("unsupported", `an item of type ${node.type} cannot be restored`);

@@ -9,17 +9,20 @@
  */
 import { closeSync, constants, fstatSync, lstatSync, openSync, statSync } from "node:fs";
 import { CofferError } from "../../shared/errors.ts";
-import { type BytePath, bytesOf, nameOf, parentOf } from "./byte-path.ts";
+import { type BytePath, bytePathOf, nameOf, parentOf, systemPathOf, textOf } from "./byte-path.ts";
 
 /** Not in node:fs. A descriptor for reaching what is below it only; needs no permission on the folder itself. */
 export const openPathOnly: number = process.platform === "linux" ? 0o10000000 : 0;
 
+/** What node:fs takes. */
+export type SystemPath = string | Buffer;
+
 /** One folder of the target. Its paths are only good while it is open. */
 export interface TargetFolder {
   /** A path to the entry of that name, for calls that do not follow a link in the last place. */
-  pathOf(name: BytePath): Buffer;
+  pathOf(name: BytePath): SystemPath;
   /** A path to the folder itself, for calls that follow links. */
-  ownPath(): Buffer;
+  ownPath(): SystemPath;
   /** Throws what the system says: ENOENT, or ENOTDIR for anything but a folder, a link to one included. */
   open(name: BytePath): TargetFolder;
   close(): void;
@@ -37,8 +40,8 @@ export function openTarget(path: Uint8Array, descriptor?: number): TargetFolder 
 /** The same for systems without descriptor paths. */
 export function openCheckedTarget(path: Uint8Array): TargetFolder {
   const status = statSync(Buffer.from(path), { bigint: true });
-  if (!status.isDirectory()) throw notAFolder(Buffer.from(path));
-  return new CheckedFolder(undefined, Buffer.from(path), status.dev, status.ino);
+  if (!status.isDirectory()) throw notAFolder(bytePathOf(path));
+  return new CheckedFolder(undefined, bytePathOf(path), status.dev, status.ino);
 }
 
 /** A descriptor that `openTarget` takes in another thread. */
@@ -68,25 +71,23 @@ function probeDescriptorPaths(): boolean {
   }
 }
 
-const slash = Buffer.from("/");
-
 class DescriptorFolder implements TargetFolder {
   readonly #descriptor: number;
-  readonly #prefix: Buffer;
+  readonly #prefix: string;
   readonly #isOwner: boolean;
 
   constructor(descriptor: number, isOwner: boolean) {
     this.#descriptor = descriptor;
-    this.#prefix = Buffer.from(`/proc/self/fd/${descriptor}/`);
+    this.#prefix = `/proc/self/fd/${descriptor}/`;
     this.#isOwner = isOwner;
   }
 
-  pathOf(name: BytePath): Buffer {
-    return Buffer.concat([this.#prefix, bytesOf(name)]);
+  pathOf(name: BytePath): SystemPath {
+    return systemPathOf(this.#prefix + name);
   }
 
-  ownPath(): Buffer {
-    return this.pathOf(".");
+  ownPath(): SystemPath {
+    return `${this.#prefix}.`;
   }
 
   open(name: BytePath): TargetFolder {
@@ -101,30 +102,30 @@ class DescriptorFolder implements TargetFolder {
 
 class CheckedFolder implements TargetFolder {
   readonly #parent: CheckedFolder | undefined;
-  readonly #path: Buffer;
+  readonly #path: BytePath;
   readonly #device: bigint;
   readonly #inode: bigint;
 
-  constructor(parent: CheckedFolder | undefined, path: Buffer, device: bigint, inode: bigint) {
+  constructor(parent: CheckedFolder | undefined, path: BytePath, device: bigint, inode: bigint) {
     this.#parent = parent;
     this.#path = path;
     this.#device = device;
     this.#inode = inode;
   }
 
-  pathOf(name: BytePath): Buffer {
+  pathOf(name: BytePath): SystemPath {
     this.#check();
-    return Buffer.concat([this.#path, slash, bytesOf(name)]);
+    return systemPathOf(`${this.#path}/${name}`);
   }
 
-  ownPath(): Buffer {
+  ownPath(): SystemPath {
     this.#check();
-    return this.#path;
+    return systemPathOf(this.#path);
   }
 
   open(name: BytePath): TargetFolder {
-    const path = this.pathOf(name);
-    const status = lstatSync(path, { bigint: true });
+    const status = lstatSync(this.pathOf(name), { bigint: true });
+    const path = `${this.#path}/${name}`;
     if (!status.isDirectory()) throw notAFolder(path);
     return new CheckedFolder(this, path, status.dev, status.ino);
   }
@@ -133,16 +134,17 @@ class CheckedFolder implements TargetFolder {
 
   /** Each folder from the target to here must still be the one that was opened. */
   #check(): void {
+    const path = systemPathOf(this.#path);
     if (this.#parent !== undefined) this.#parent.#check();
-    const status =
-      this.#parent === undefined ? statSync(this.#path, { bigint: true }) : lstatSync(this.#path, { bigint: true });
+    const status = this.#parent === undefined ? statSync(path, { bigint: true }) : lstatSync(path, { bigint: true });
     if (status.dev === this.#device && status.ino === this.#inode && status.isDirectory()) return;
-    throw new CofferError("forbidden", `${this.#path} was exchanged while the restore ran: nothing is written there`);
+    const shown = textOf(this.#path);
+    throw new CofferError("forbidden", `${shown} was exchanged while the restore ran: nothing is written there`);
   }
 }
 
-function notAFolder(path: Buffer): NodeJS.ErrnoException {
-  const error: NodeJS.ErrnoException = new Error(`ENOTDIR: not a directory, open '${path}'`);
+function notAFolder(path: BytePath): NodeJS.ErrnoException {
+  const error: NodeJS.ErrnoException = new Error(`ENOTDIR: not a directory, open '${textOf(path)}'`);
   error.code = "ENOTDIR";
   return error;
 }

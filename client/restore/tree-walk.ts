@@ -74,7 +74,9 @@ class TreeWalk {
     for (let frame = this.#frames.at(-1); frame !== undefined; frame = this.#frames.at(-1)) {
       const node = frame.nodes[frame.next++];
       if (node !== undefined) {
-        await this.#visitNode(frame.folder, node);
+        // Most nodes need no waiting, and there may be millions.
+        const waiting = this.#visitNode(frame.folder, node);
+        if (waiting !== undefined) await waiting;
         continue;
       }
       this.#frames.pop();
@@ -82,7 +84,7 @@ class TreeWalk {
     }
   }
 
-  async #visitNode(folder: WalkedFolder, node: TreeNode): Promise<void> {
+  #visitNode(folder: WalkedFolder, node: TreeNode): Promise<void> | undefined {
     const name = bytePathOf(node.name);
     const path = joinPath(folder.path, name);
     try {
@@ -90,20 +92,22 @@ class TreeWalk {
     } catch (error) {
       this.#visitor.refusedName?.();
       this.#visitor.itemFailed(path, error as Error);
-      return;
+      return undefined;
     }
-    const selected = this.#selects(path);
     const item = { node, folder, name, path };
-    if (node.type !== "dir") {
-      if (selected) await this.#visitor.visitItem(item);
-      return;
-    }
-    if (!selected && !this.#mayDescend(path)) return;
+    const isSelected = this.#selects(path);
+    if (node.type === "dir") return this.#visitFolder(item, isSelected);
+    return isSelected ? this.#visitor.visitItem(item) : undefined;
+  }
+
+  #visitFolder(item: WalkedItem, isSelected: boolean): Promise<void> | undefined {
+    const { node, path, folder } = item;
+    if (!isSelected && !this.#mayDescend(path)) return undefined;
     if (node.subtree === undefined) {
       this.#visitor.itemFailed(path, new CofferError("damaged", "the snapshot has no tree for this folder"));
-      return;
+      return undefined;
     }
-    await this.#enter({ path, parent: folder, item, isSelected: selected }, node.subtree);
+    return this.#enter({ path, parent: folder, item, isSelected }, node.subtree);
   }
 
   async #enter(folder: WalkedFolder, tree: Id): Promise<void> {
@@ -127,10 +131,12 @@ class TreeWalk {
   }
 
   #selects(path: BytePath): boolean {
-    return this.#options.selection?.selects(filterPathOf(path)) ?? true;
+    const { selection } = this.#options;
+    return selection === undefined || selection.selects(filterPathOf(path));
   }
 
   #mayDescend(path: BytePath): boolean {
-    return this.#options.selection?.mayDescend(filterPathOf(path)) ?? true;
+    const { selection } = this.#options;
+    return selection === undefined || selection.mayDescend(filterPathOf(path));
   }
 }

@@ -305,14 +305,14 @@ describe("check", function () {
 
   it("verifies packs that are longer than a buffer in parts", async () => {
     const builder = new RepositoryBuilder();
-    const pieces = Array.from({ length: 7 }, () => randomBytes(8 << 20));
+    const pieces = Array.from({ length: 4 }, () => randomBytes(8 << 20));
     const root = builder.addTree([fileNode("big", { content: pieces.map((piece) => builder.add("data", piece)) })]);
     const pack = builder.endPacks().data ?? "";
     builder.writeIndex();
     builder.storeSnapshot(root);
     const source = PlainBlobSource.unindexed(builder.backend, builder.masterKey);
     expect((await findingsOf(source)).problems).to.deep.equal([]);
-    for (const offset of [0, 4 * (8 << 20) + 1000, -1]) {
+    for (const offset of [2 * (8 << 20) + 1000, -1]) {
       builder.flip("data", pack, offset);
       const { result, problems } = await findingsOf(source);
       expect(result.brokenPacks).to.deep.equal([pack]);
