@@ -102,5 +102,8 @@ async function storeKey(
 function failedCreation(backend: Backend, action: string, error: unknown): unknown {
   if (!(error instanceof CofferError) || error.code === "cancelled") return error;
   const code = error.code === "already-exists" ? "repository-exists" : error.code;
-  return new CofferError(code, `${action} at ${backend.location} failed: ${messageOf(error)}`, { cause: error });
+  return new CofferError(code, `${action} at ${backend.location} failed: ${messageOf(error)}`, {
+    cause: error,
+    data: { isFatal: true },
+  });
 }

@@ -42,7 +42,7 @@ export interface KeySearchOptions {
 
 /**
  * The master key that the password opens: by the hinted key, else by the keys in the order in which the backend lists them, of which
- * at most 20 are tried. Throws `wrong-password` when none opens. A key file that is damaged does not stand in the way of the others; when
+ * at most 20 are tried. Throws `wrong-password` when none opens, `usage` when there are more that were not tried. A key file that is damaged does not stand in the way of the others; when
  * none opens, its error is thrown, because the password may have been right.
  */
 export async function findKey(store: KeyStore, password: string, options: KeySearchOptions = {}): Promise<FoundKey> {
@@ -82,7 +82,7 @@ async function tryAll(
     }
   }
   if (ids.length > maxKeysTried) {
-    throw new CofferError("wrong-password", "maximum number of keys reached; name the right one by --key-hint");
+    throw new CofferError("usage", "maximum number of keys reached; name the right one by --key-hint");
   }
   if (unreadable !== undefined && !hasErrorCode(unreadable, "not-found")) throw unreadable;
   throw new CofferError("wrong-password", "wrong password or no key found");

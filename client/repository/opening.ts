@@ -100,7 +100,7 @@ async function loadSealedConfig(backend: Backend, signal: AbortSignal | undefine
       isMissing ? "repository-missing" : error.code,
       `${beginning}unable to open config file: ${error.message}\n` +
         `Is there a repository at the following location?\n${backend.location}`,
-      { cause: error },
+      { cause: error, data: { isFatal: true } },
     );
   }
   if (sealed.length === 0) throw new CofferError("damaged", "config file has zero size, invalid repository?");
@@ -112,6 +112,9 @@ function openConfig(sealer: Sealer, sealed: Uint8Array): Config {
     return parseConfig(sealer.open(sealed));
   } catch (error) {
     const code = hasErrorCode(error, "unsupported") ? "unsupported" : "damaged";
-    throw new CofferError(code, `config cannot be loaded: ${messageOf(error)}`, { cause: error });
+    throw new CofferError(code, `config cannot be loaded: ${messageOf(error)}`, {
+      cause: error,
+      data: { isFatal: true },
+    });
   }
 }

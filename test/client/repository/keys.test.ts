@@ -69,7 +69,7 @@ describe("finding a key", () => {
     expect((await findKey(repository, "key 18")).id).to.equal(ids[18]);
     const { provider, salts } = counting();
     const failure = await failureOf(findKey({ backend: repository.backend, provider }, "key 19"));
-    expect(failure).to.have.property("code", "wrong-password");
+    expect(failure).to.have.property("code", "usage");
     expect(failure.message).to.match(/^maximum number of keys reached/);
     expect(salts).to.have.length(20);
     expect((await findKey(repository, "key 24", { keyHint: last.slice(0, 10) })).id).to.equal(last);
