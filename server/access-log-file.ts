@@ -7,11 +7,14 @@ import type { AccessLog } from "./http/access-log.ts";
 export interface ReopenableLog extends AccessLog {
   /** Goes on in a new file of the same name, after the old one was moved away. */
   reopen(): void;
+  /** Resolves when all lines have been written. */
+  close(): Promise<void>;
 }
 
 /** Opens a log: `-` is standard output. Throws `unavailable` when the file cannot be opened. Later failures only cost lines. */
 export async function openAccessLog(path: string, report: (line: string) => void): Promise<ReopenableLog> {
-  if (path === "-") return { write: (line) => void process.stdout.write(line), reopen: () => undefined };
+  if (path === "-")
+    return { write: (line) => void process.stdout.write(line), reopen: () => undefined, close: async () => undefined };
   try {
     await (await open(path, "a", 0o644)).close();
   } catch (cause) {
@@ -24,6 +27,7 @@ export async function openAccessLog(path: string, report: (line: string) => void
       stream.end();
       stream = openStream(path, report);
     },
+    close: () => new Promise((resolve) => stream.once("close", () => resolve()).end()),
   };
 }
 

@@ -85,7 +85,10 @@ function isSuspicious(error: unknown): boolean {
   return error instanceof CofferError && error.data["isSuspicious"] === true;
 }
 
+/** One line. What nobody expected is a mistake of ours, and only its stack tells where. */
 function describeFailure(method: string, response: Answer, error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
-  return `${method} ${JSON.stringify(response.locals.target?.path ?? "")}: ${message.replaceAll(/[\r\n]+/g, " ")}`;
+  const isExpected = error instanceof CofferError && error.code !== "internal";
+  const details =
+    error instanceof Error ? (isExpected ? error.message : (error.stack ?? error.message)) : String(error);
+  return `${method} ${JSON.stringify(response.locals.target.path)}: ${details.replaceAll(/\s*[\r\n]+\s*/g, " ")}`;
 }

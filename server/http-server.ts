@@ -116,17 +116,18 @@ export function createHttpServer(application: RequestListener, tls: TlsSettings 
  */
 function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket, response: ServerResponse | undefined): void {
   const isAnswering = response?.headersSent === true && !response.writableFinished;
-  if (!socket.writable || isAnswering || error.code === "ECONNRESET") {
+  const status = statusOfParserError(error.code ?? "");
+  if (status === undefined || !socket.writable || isAnswering) {
     socket.destroy();
     return;
   }
-  const status = statusOfParserError(error.code);
   socket.write(`HTTP/1.1 ${status}\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n${status}`);
   socket.destroySoon();
 }
 
-function statusOfParserError(code: string | undefined): string {
+/** Undefined for what is not about HTTP: a connection that was reset, a TLS handshake that failed. */
+function statusOfParserError(code: string): string | undefined {
   if (code === "HPE_HEADER_OVERFLOW") return "431 Request Header Fields Too Large";
   if (code === "ERR_HTTP_REQUEST_TIMEOUT") return "408 Request Timeout";
-  return "400 Bad Request";
+  return code.startsWith("HPE_") ? "400 Bad Request" : undefined;
 }

@@ -57,7 +57,11 @@ async function openAuthentication(options: ServerOptions): Promise<HtpasswdAuthe
   log("Authentication enabled");
   if (options.createFirstUser) {
     const created = await createFirstUser(options.htpasswdFile);
-    if (created !== undefined) log(`Created the first user, shown only this once: ${created.user} ${created.password}`);
+    if (created !== undefined) {
+      log(`Created the first user in ${options.htpasswdFile}. The password is shown only this once:`);
+      log(`    user      ${created.user}`);
+      log(`    password  ${created.password}`);
+    }
   }
   const authenticator = await HtpasswdAuthenticator.open(options.htpasswdFile, log);
   log(`Loaded htpasswd file ${options.htpasswdFile}`);
@@ -77,14 +81,17 @@ function handleSignals(
   accessLog: ReopenableLog | undefined,
 ): void {
   let isStopping = false;
+  const drain = async (): Promise<void> => {
+    await httpServer.drain();
+    await accessLog?.close();
+    log("shutdown cleanly");
+    process.exit(0);
+  };
   const stop = (): void => {
     // Who asks twice does not want to wait for slow clients. Their uploads are swept at the next start.
     if (isStopping) process.exit(1);
     isStopping = true;
-    void httpServer.drain().then(() => {
-      log("shutdown cleanly");
-      process.exit(0);
-    });
+    void drain();
   };
   process.on("SIGTERM", stop);
   process.on("SIGINT", stop);

@@ -7,6 +7,9 @@ export interface AccessLog {
   write(line: string): void;
 }
 
+/** Stands for an answer that was never given, because the client had gone. No client ever sees it. */
+const clientClosed = 499;
+
 /** Writes one line for each answer, when it is sent or when its client is gone. */
 export function logAccess(accessLog: AccessLog, now: () => Date = () => new Date()): RequestHandler {
   return (request, response, next) => {
@@ -14,7 +17,8 @@ export function logAccess(accessLog: AccessLog, now: () => Date = () => new Date
     const peer = request.socket.remoteAddress ?? "-";
     const sent = countBody(response);
     response.once("close", () => {
-      accessLog.write(formatLine(peer, began, request, response.statusCode, sent.bytes));
+      const status = response.headersSent ? response.statusCode : clientClosed;
+      accessLog.write(formatLine(peer, began, request, status, sent.bytes));
     });
     next();
   };

@@ -68,7 +68,8 @@ export class RequestBody implements AsyncIterable<Uint8Array>, AsyncIterator<Uin
    * go on using the connection; a body that is too large for that ends the connection.
    */
   discard(): void {
-    if (this.#request.complete && this.#request.readableEnded) return;
+    // What has arrived whole and was not looked at is thrown away by Node.
+    if (this.#request.complete && !this.#isReading) return;
     this.#isDiscarding = true;
     this.#chunks = [];
     if (waitingForContinue.has(this.#request)) return;

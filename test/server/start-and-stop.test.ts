@@ -1,8 +1,8 @@
 /** Starting, listening and ending as a process: cases I, K, L, X18 and X24 to X26 of docs/PROTOCOL.md 3. */
-import { execFileSync, spawnSync } from "node:child_process";
+import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { connect as connectTls } from "node:tls";
 import { expect } from "chai";
 import { collectText, HttpTestClient, type Reply } from "../support/http.ts";
@@ -88,7 +88,7 @@ describe("the server as a process", function () {
 
     it("makes a first user once", async () => {
       const server = await start({ args: ["--create-first-user"] });
-      const [, user = "", password = ""] = /shown only this once: (\S+) (\S+)/.exec(server.stderr) ?? [];
+      const [, user = "", password = ""] = /^ +user +(\S+)\n +password +(\S+)$/m.exec(server.stderr) ?? [];
       expect(user).to.equal("coffer");
       expect(password.length).to.be.at.least(20);
       const path = join(folder.path, "data/.htpasswd");
@@ -136,6 +136,50 @@ describe("the server as a process", function () {
         expect(stdout).to.match(text);
         expect(stderr).to.equal("");
       }
+    });
+  });
+
+  describe("the entry point of the container", () => {
+    const entryPoint = new URL("../../server/entrypoint.sh", import.meta.url).pathname;
+    const program = new URL("../../server/main.ts", import.meta.url).pathname;
+
+    /** Runs the entry point until the server listens, and ends it with the signal that a container engine sends. */
+    function runEntryPoint(
+      env: Readonly<Record<string, string>>,
+    ): Promise<{ stderr: string; exitCode: number | null }> {
+      return new Promise((resolve, reject) => {
+        const child = spawn("sh", [entryPoint], {
+          stdio: ["ignore", "ignore", "pipe"],
+          env: {
+            PATH: `${dirname(process.execPath)}:${process.env["PATH"]}`,
+            COFFER_SERVER: program,
+            DATA_DIRECTORY: join(folder.path, "data"),
+            PASSWORD_FILE: join(folder.path, "users"),
+            ...env,
+          },
+        });
+        let stderr = "";
+        child.stderr.setEncoding("utf8").on("data", (text: string) => {
+          stderr += text;
+          if (/^start server on /m.test(stderr)) child.kill("SIGTERM");
+        });
+        child.on("error", reject);
+        child.on("close", (exitCode) => resolve({ stderr, exitCode }));
+      });
+    }
+
+    it("makes a first user, passes OPTIONS on, and lets signals through", async () => {
+      const { stderr, exitCode } = await runEntryPoint({ OPTIONS: "--listen 127.0.0.1:0 --append-only" });
+      expect(stderr).to.match(/ {4}password {2}\S+\nLoaded htpasswd file .*users\nAppend only mode enabled\n/);
+      expect(stderr).to.match(/\nshutdown cleanly\n$/);
+      expect(exitCode).to.equal(0);
+      expect(existsSync(join(folder.path, "users"))).to.equal(true);
+    });
+
+    it("lets everybody in when told to", async () => {
+      const { stderr } = await runEntryPoint({ OPTIONS: "--listen 127.0.0.1:0", DISABLE_AUTHENTICATION: "1" });
+      expect(stderr).to.include("Authentication disabled\n");
+      expect(existsSync(join(folder.path, "users"))).to.equal(false);
     });
   });
 

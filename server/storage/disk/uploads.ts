@@ -74,16 +74,17 @@ export class Uploads {
 
   /** Removes what earlier runs left behind. Returns how many unfinished uploads there were. */
   async sweep(): Promise<number> {
-    const names = await readdir(this.#folder, { withFileTypes: true }).catch((error: unknown) => {
+    const entries = await readdir(this.#folder, { withFileTypes: true }).catch((error: unknown) => {
       if (failedWith(error, "ENOENT", "ENOTDIR")) return [];
       throw error;
     });
-    for (const entry of names) {
+    const unfinished = entries.filter((entry) => entry.isFile() || entry.isSymbolicLink());
+    for (const entry of unfinished) {
       const path = join(this.#folder, entry.name);
       if (entry.isSymbolicLink()) await sweepDistant(resolve(this.#folder, await readlink(path)));
       await unlinkFile(path);
     }
-    return names.length;
+    return unfinished.length;
   }
 
   async #openDistant(targetFolder: string): Promise<TemporaryFile> {
