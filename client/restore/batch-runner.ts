@@ -1,33 +1,23 @@
 /** Carries out a batch: compares what exists, has the missing content written, makes hard links, finishes folders. */
 import { closeSync, constants, linkSync, openSync } from "node:fs";
 import { CofferError } from "../../shared/errors.ts";
-import { throwIfCancelled } from "../backends/cancellation.ts";
 import { usualBufferBytes } from "../reading/shared-buffers.ts";
-import type { BlobSource } from "../reading/source.ts";
-import type { TaskRunner } from "../reading/task-workers.ts";
-import { forEachConcurrently } from "../repository/concurrency.ts";
 import { nameOf, parentOf } from "./byte-path.ts";
-import { ContentPlan, type FilePiece, type PlannedRange, piecesOf, sizeOfPieces } from "./content-plan.ts";
+import { ContentPlan, type PlannedRange } from "./content-plan.ts";
 import type { ContentWriter, WriteObserver } from "./content-writer.ts";
 import { removeEntry, statusOf } from "./existing-items.ts";
-import type { ExistingFile, FileBatch, PlannedFile, PlannedFolder, PlannedLink } from "./file-batch.ts";
-import { compareContent } from "./file-comparisons.ts";
-import type { FileToWrite, RestoreAnswer, RestoreTask } from "./file-tasks.ts";
-import { applyToFolder, makeWritable, removeSelectedXattrs } from "./item-metadata.ts";
+import type { FileBatch, PlannedFile, PlannedFolder, PlannedLink } from "./file-batch.ts";
+import { type DecisionContext, decideAll, type FileWork, failFile, reportDone } from "./file-decisions.ts";
+import type { FileToWrite } from "./file-tasks.ts";
+import { applyToFolder, makeWritable, removeSelectedXattrs } from "./metadata-application.ts";
 import type { RestoreOptions } from "./options.ts";
 import type { RestoreReport } from "./report.ts";
 import type { FolderCache } from "./target-folder.ts";
 
-export interface BatchContext {
-  readonly index: BlobSource["index"];
+export interface BatchContext extends DecisionContext {
   readonly options: RestoreOptions;
-  readonly report: RestoreReport;
-  readonly runner: TaskRunner<RestoreTask, RestoreAnswer>;
-  /** How many comparisons may be under way. */
-  readonly concurrency: number;
   /** Missing in a dry run, which ends after the comparisons. */
   readonly execution: BatchExecution | undefined;
-  readonly signal: AbortSignal | undefined;
 }
 
 export interface BatchExecution {
@@ -39,18 +29,6 @@ export interface BatchExecution {
   readonly nextFileNumber: () => number;
   /** Told of each file whose content was written. */
   readonly onWritten: ((file: PlannedFile) => void) | undefined;
-}
-
-/** A file, and what has to be done to it. */
-interface FileWork {
-  readonly file: PlannedFile;
-  /** What has to be written. */
-  readonly pieces: readonly FilePiece[];
-  readonly contentBytes: number;
-  /** The file that is kept and written to; undefined when it is made anew. */
-  readonly kept: ExistingFile | undefined;
-  /** Nothing but metadata is applied. */
-  readonly isUnchanged: boolean;
 }
 
 /** What a range may have at least: longer requests only pay when there is enough for all workers. */
@@ -88,71 +66,6 @@ class ImaginedBatch implements WrittenBatch {
   finish(): void {
     for (const { path } of [...this.#batch.links, ...this.#batch.folders]) this.#report.restored("restored", path);
   }
-}
-
-async function decideAll(files: readonly PlannedFile[], context: BatchContext): Promise<FileWork[]> {
-  const works: FileWork[] = [];
-  const inTheWay: PlannedFile[] = [];
-  const add = (file: PlannedFile, work: FileWork | undefined): void => {
-    if (work === undefined) context.report.skipped(file.path, file.sizeBytes);
-    else if (!work.isUnchanged) context.report.planned(file.sizeBytes);
-    if (work !== undefined) works.push(work);
-  };
-  for (const file of files) {
-    const pieces = findPieces(file, context);
-    if (pieces === undefined) continue;
-    if (file.existing === undefined) add(file, newFile(file, pieces));
-    else inTheWay.push(file);
-  }
-  await forEachConcurrently(inTheWay, context.concurrency, async (file) => {
-    throwIfCancelled(context.signal);
-    add(file, await decide(file, piecesOf(file.content, context.index), context));
-  });
-  return works;
-}
-
-/** Undefined when nobody knows what the file consists of, which is then reported. */
-function findPieces(file: PlannedFile, { index, report }: BatchContext): readonly FilePiece[] | undefined {
-  try {
-    return piecesOf(file.content, index);
-  } catch (error) {
-    report.planned(file.sizeBytes);
-    failFile(file, error, report);
-    return undefined;
-  }
-}
-
-function newFile(file: PlannedFile, pieces: readonly FilePiece[]): FileWork {
-  return { file, pieces, contentBytes: sizeOfPieces(pieces), kept: undefined, isUnchanged: false };
-}
-
-/** Undefined when the file is as it should be, its metadata included. */
-async function decide(
-  file: PlannedFile,
-  pieces: readonly FilePiece[],
-  { runner, index }: BatchContext,
-): Promise<FileWork | undefined> {
-  const { existing } = file;
-  if (existing === undefined) return newFile(file, pieces);
-  const contentBytes = sizeOfPieces(pieces);
-  const compared = existing.looksUnchanged ? [] : pieces;
-  const needsLook = compared.length > 0 || existing.hasOtherNames;
-  const result = needsLook
-    ? await compareContent(runner, index.table, file.path, compared, existing.hasOtherNames ? file.metadata : undefined)
-    : { sizeBytes: existing.sizeBytes, missing: [], hasMetadata: false };
-  const isUnchanged = result.missing.length === 0 && result.sizeBytes === contentBytes;
-  if (existing.hasOtherNames) return isUnchanged && result.hasMetadata ? undefined : newFile(file, pieces);
-  return { file, pieces: result.missing, contentBytes, kept: existing, isUnchanged };
-}
-
-function failFile(file: PlannedFile, error: unknown, report: RestoreReport): void {
-  if (file.group !== undefined && file.group.first === file.path) file.group.hasFailed = true;
-  report.failed(file.path, error);
-}
-
-function reportDone({ file, isUnchanged }: FileWork, report: RestoreReport): void {
-  if (isUnchanged) report.skipped(file.path, file.sizeBytes);
-  else report.restored(file.existing === undefined ? "restored" : "updated", file.path, file.sizeBytes);
 }
 
 class BatchRun implements WrittenBatch {

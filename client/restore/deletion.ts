@@ -2,7 +2,8 @@
 import type { TreeNode } from "../../shared/format/tree-node.ts";
 import { type BytePath, bytePathOf, bytesOf, filterPathOf, joinPath, textOf } from "./byte-path.ts";
 import { entryNames, removeEntry, statusOf } from "./existing-items.ts";
-import { applyToFolder, metadataOf } from "./item-metadata.ts";
+import { metadataOf } from "./item-metadata.ts";
+import { applyToFolder } from "./metadata-application.ts";
 import type { RestoreOptions } from "./options.ts";
 import type { RestoreReport } from "./report.ts";
 import type { FolderCache } from "./target-folder.ts";

@@ -19,7 +19,7 @@ import type {
   WritePlainTask,
   WriteTask,
 } from "./file-tasks.ts";
-import { applyToEntry, applyToFile, type FreshItem, freshItemIn } from "./item-metadata.ts";
+import { applyToEntry, applyToFile, type FreshItem, freshItemIn } from "./metadata-application.ts";
 import { FolderCache, openTarget } from "./target-folder.ts";
 
 interface Outcome {

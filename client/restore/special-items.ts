@@ -4,7 +4,7 @@ import { CofferError } from "../../shared/errors.ts";
 import type { TreeNode } from "../../shared/format/tree-node.ts";
 import { systemCalls } from "../platform/system-calls.ts";
 import type { BytePath } from "./byte-path.ts";
-import type { EntryType } from "./item-metadata.ts";
+import type { EntryType } from "./metadata-application.ts";
 import type { TargetFolder } from "./target-folder.ts";
 
 const blockDeviceType = 0o060000;

@@ -4,8 +4,8 @@ import type { BlobSource } from "../reading/source.ts";
 import type { TaskRunner } from "../reading/task-workers.ts";
 import { forEachConcurrently } from "../repository/concurrency.ts";
 import { type BytePath, nameOf, parentOf } from "./byte-path.ts";
+import { compareContent } from "./content-comparison.ts";
 import { piecesOf, sizeOfPieces } from "./content-plan.ts";
-import { compareContent } from "./file-comparisons.ts";
 import type { RestoreAnswer, RestoreTask } from "./file-tasks.ts";
 import type { WalkedItem, WalkVisitor } from "./tree-walk.ts";
 
