@@ -14,6 +14,7 @@ export class BlobStore {
   readonly #builder: PackBuilder;
   readonly #clock: StageClock;
   readonly #emit: (pack: PackReply) => void;
+  readonly #id: Buffer = Buffer.alloc(32);
   #buffer = -1;
   /** New since the last `takeAdded`. */
   #blobs = 0;
@@ -31,14 +32,15 @@ export class BlobStore {
   /** Stores a chunk unless it is known, and writes its id (32 bytes) to `ids` at `offset`. */
   store(chunk: Uint8Array, ids: Uint8Array, offset: number): void {
     this.#clock.begin();
-    const id = hash("sha256", chunk, "buffer");
-    ids.set(id, offset);
+    // As a string, which costs a third less than a Buffer of its own.
+    this.#id.write(hash("sha256", chunk, "binary"), "latin1");
+    ids.set(this.#id, offset);
     this.#clock.end("hash");
-    if (!this.#table.claim("data", id)) return;
+    if (!this.#table.claim("data", this.#id)) return;
     if (!this.#builder.isOpen) this.#begin();
     this.#blobs++;
     this.#bytes += chunk.length;
-    this.#storedBytes += this.#builder.add(id, chunk);
+    this.#storedBytes += this.#builder.add(this.#id, chunk);
     if (this.#builder.isFull) {
       this.#storedBytes += packOverheadBytes;
       this.finish();

@@ -114,7 +114,7 @@ export class PackBuilder {
    * Adds a blob and returns how many bytes it takes up in the pack: its sealed length and its entry. `id` is the hash of `plaintext`.
    * Throws `hash-mismatch` (or what opening throws) when what was written does not read back.
    */
-  add(id: Uint8Array, plaintext: Uint8Array): number {
+  add(id: Buffer, plaintext: Uint8Array): number {
     const buffer = this.#openBuffer();
     this.#clock.begin();
     const content = this.#compressor?.compress(plaintext) ?? plaintext;
@@ -157,13 +157,13 @@ export class PackBuilder {
   }
 
   /** Reads back what will be uploaded. Memory or a processor that fails must not go unnoticed until the day of a restore. */
-  #verify(sealed: Uint8Array, id: Uint8Array, plaintextBytes: number): void {
+  #verify(sealed: Uint8Array, id: Buffer, plaintextBytes: number): void {
     const needed = sealed.length - sealedOverheadBytes;
     if (this.#opened.length < needed) this.#opened = new Uint8Array(needed);
     const opened = this.#opened.subarray(0, this.#engine.openInto(sealed, this.#opened));
     const isCompressed = this.#compressor !== undefined;
     const content = isCompressed ? this.#decompressor.decompress(opened, plaintextBytes, plaintextBytes) : opened;
-    if (!equalBytes(hash("sha256", content, "buffer"), id)) {
+    if (hash("sha256", content, "binary") !== id.toString("latin1")) {
       throw new CofferError(
         "hash-mismatch",
         `blob ${toHex(id)} expected to read back as it was sealed, got other content: memory or processor may be faulty; check the hardware, then run the backup again`,

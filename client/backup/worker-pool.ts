@@ -18,6 +18,12 @@ import { addStages } from "./stage-clock.ts";
 /** Enough that a worker never waits for the next task; more only makes the end uneven. */
 const tasksPerWorker = 2;
 
+/**
+ * What a worker allocates in JavaScript is garbage at once. In a nursery that fits the processor's cache that costs a tenth less time, and
+ * memory, than in one of the usual size, which grows to 48 MiB.
+ */
+const resourceLimits = { maxYoungGenerationSizeMb: 4 };
+
 export interface WorkerPoolEvents {
   replied(reply: BatchReply | CutReply | SegmentReply | PackReply): void;
   /** A worker cannot go on. What it promised to store is lost, so the backup must end. */
@@ -114,7 +120,7 @@ export class WorkerPool {
     // The same file extension as this file's: .ts from source, .js when built.
     const entry = new URL(`./backup-worker${extname(import.meta.url)}`, import.meta.url);
     // Descriptors belong to the main thread, so a worker must not close them when it ends.
-    const worker = new Worker(entry, { workerData: this.#settings, trackUnmanagedFds: false });
+    const worker = new Worker(entry, { workerData: this.#settings, trackUnmanagedFds: false, resourceLimits });
     const member: Member = { worker, load: 0, onFinished: undefined, hasFinished: false };
     worker.on("message", (reply: WorkerReply) => this.#receive(member, reply));
     worker.on("error", (error) => this.#fail(workerError(error)));

@@ -91,7 +91,7 @@ describe("client/backup/pack-builder", () => {
     const builder = newBuilder(settingsWith({ extraVerify: false }));
     builder.begin(new Uint8Array(packBufferBytes(16 * mebibyte)));
     let count = 0;
-    const id = new Uint8Array(32);
+    const id = Buffer.alloc(32);
     const blob = Buffer.from("tiny");
     for (; !builder.isFull; count++) builder.add(id, blob);
     expect(count).to.equal(50_000);
