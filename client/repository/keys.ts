@@ -1,6 +1,6 @@
 /**
- * Key files: finding the one that a password opens, and adding, listing and removing them. All of a repository's keys hold the same
- * master key. Source: docs/FORMAT.md, sections 2.4 to 2.6.
+ * Key files: reading, adding, listing and removing them. All of a repository's keys hold the same master key.
+ * Source: docs/FORMAT.md, sections 2.4 and 2.6.
  */
 import { CofferError, hasErrorCode } from "../../shared/errors.ts";
 import { equalBytes, toHex, utf8Encode } from "../../shared/format/bytes.ts";
@@ -11,13 +11,11 @@ import {
   parseKeyFile,
   parseMasterKey,
 } from "../../shared/format/key-file.ts";
-import { type Id, isId } from "../../shared/format/layout.ts";
-import { maxKeysTried } from "../../shared/format/limits.ts";
+import type { Id } from "../../shared/format/layout.ts";
 import type { CryptoProvider, ScryptParameters, SealingKey } from "../../shared/format/provider.ts";
 import { ivBytes, maskMacR, parseSealingKey, sealingKeyBytes } from "../../shared/format/sealing.ts";
 import type { Backend } from "../backends/backend.ts";
 import { isDamage, messageOf, signalOption } from "./failures.ts";
-import { resolvePrefix } from "./prefix.ts";
 
 const saltBytes = 64;
 
@@ -25,84 +23,6 @@ const saltBytes = 64;
 export interface KeyStore {
   readonly backend: Backend;
   readonly provider: CryptoProvider;
-}
-
-export interface FoundKey {
-  readonly id: Id;
-  readonly masterKey: SealingKey;
-}
-
-export interface KeySearchOptions {
-  /** A beginning of the id of the key to try first; one that does not help is ignored. */
-  readonly keyHint?: string | undefined;
-  readonly signal?: AbortSignal | undefined;
-  /** Told of each key file that cannot be read. */
-  readonly onUnreadable?: ((id: Id, error: unknown) => void) | undefined;
-}
-
-/**
- * The master key that the password opens: by the hinted key, else by the keys in the order in which the backend lists them, of which
- * at most 20 are tried. Throws `wrong-password` when none opens, `usage` when there are more that were not tried. A key file that is damaged does not stand in the way of the others; when
- * none opens, its error is thrown, because the password may have been right.
- */
-export async function findKey(store: KeyStore, password: string, options: KeySearchOptions = {}): Promise<FoundKey> {
-  const ids = store.backend.list("keys", options.signal).then((files) => files.map(({ id }) => id));
-  // The hint may settle everything before the list is there.
-  ids.catch(() => undefined);
-  const hinted = await tryHint(store, password, options, ids);
-  if (hinted !== undefined) return hinted;
-  return tryAll(store, password, options, await ids);
-}
-
-async function tryAll(
-  store: KeyStore,
-  password: string,
-  options: KeySearchOptions,
-  ids: readonly Id[],
-): Promise<FoundKey> {
-  let unreadable: unknown;
-  const candidates = ids.slice(0, maxKeysTried);
-  /** The file of the next key is on its way while scrypt works on this one. */
-  const load = (id: Id | undefined): Promise<KeyFile> | undefined => {
-    const file = id === undefined ? undefined : loadKeyFile(store, id, options.signal);
-    file?.catch(() => undefined);
-    return file;
-  };
-  let next = load(candidates[0]);
-  for (const [index, id] of candidates.entries()) {
-    const current = next;
-    next = load(candidates[index + 1]);
-    try {
-      if (current !== undefined) return { id, masterKey: await openKeyFile(store.provider, password, await current) };
-    } catch (error) {
-      if (hasErrorCode(error, "unauthenticated")) continue;
-      if (!isDamage(error) && !hasErrorCode(error, "not-found")) throw error;
-      options.onUnreadable?.(id, error);
-      unreadable ??= error;
-    }
-  }
-  if (ids.length > maxKeysTried) {
-    throw new CofferError("usage", "maximum number of keys reached; name the right one by --key-hint");
-  }
-  if (unreadable !== undefined && !hasErrorCode(unreadable, "not-found")) throw unreadable;
-  throw new CofferError("wrong-password", "wrong password or no key found");
-}
-
-async function tryHint(
-  store: KeyStore,
-  password: string,
-  { keyHint, signal }: KeySearchOptions,
-  ids: Promise<readonly Id[]>,
-): Promise<FoundKey | undefined> {
-  if (!keyHint) return undefined;
-  try {
-    const id = isId(keyHint) ? keyHint : resolvePrefix(await ids, keyHint);
-    const file = await loadKeyFile(store, id, signal);
-    return { id, masterKey: await openKeyFile(store.provider, password, file) };
-  } catch (error) {
-    if (hasErrorCode(error, "cancelled")) throw error;
-    return undefined;
-  }
 }
 
 /** Throws `hash-mismatch` when the content is not what the name says, and as `parseKeyFile` does. */
@@ -207,8 +127,14 @@ export interface ListedKey extends KeyFile {
   readonly isCurrent: boolean;
 }
 
+export interface ListKeysOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Told of each key file that cannot be read. */
+  readonly onUnreadable?: ((id: Id, error: unknown) => void) | undefined;
+}
+
 /** All key files that can be read; the others are told to `onUnreadable`. In the backend's order. */
-export async function listKeys(repository: KeyedRepository, options: KeySearchOptions = {}): Promise<ListedKey[]> {
+export async function listKeys(repository: KeyedRepository, options: ListKeysOptions = {}): Promise<ListedKey[]> {
   const files = await repository.backend.list("keys", options.signal);
   const keys = await Promise.all(
     files.map(async ({ id }) => {

@@ -6,7 +6,7 @@ import type { Provider, Sealer } from "../../shared/format/provider.ts";
 import type { Backend } from "../backends/backend.ts";
 import { CachedBackend, type CacheStore } from "../backends/cache.ts";
 import { messageOf, signalOption } from "./failures.ts";
-import { type FoundKey, findKey } from "./keys.ts";
+import { type FoundKey, findKey } from "./key-search.ts";
 import { Prefetch, type PrefetchedType } from "./prefetch.ts";
 import { Repository } from "./repository.ts";
 

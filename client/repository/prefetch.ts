@@ -24,7 +24,10 @@ export class Prefetch {
   readonly #backend: Backend;
   readonly #options: PrefetchOptions;
   readonly #listings: Map<FileType, Promise<FileInfo[]>> = new Map();
+  /** What was requested, by type and id. */
   readonly #files: Map<string, Promise<Uint8Array>> = new Map();
+  /** What somebody wanted before it was requested here, and so loads without us. */
+  readonly #loadedElsewhere: Set<string> = new Set();
   #heldBytes = 0;
 
   constructor(backend: Backend, options: PrefetchOptions) {
@@ -53,24 +56,27 @@ export class Prefetch {
 
   /** The bytes that were requested ahead, once; undefined when this file was not, or could not be had. */
   async takeFile(type: FileType, id: Id): Promise<Uint8Array | undefined> {
-    const key = `${type}/${id}`;
+    const key = keyOf(type, id);
     const file = this.#files.get(key);
+    if (file === undefined) this.#loadedElsewhere.add(key);
     this.#files.delete(key);
     return file?.catch(() => undefined);
   }
 
   async #fetch(type: PrefetchedType, files: readonly FileInfo[]): Promise<void> {
-    const queue = files.filter(({ sizeBytes }) => {
-      if (this.#heldBytes + sizeBytes > maxHeldBytes) return false;
-      this.#heldBytes += sizeBytes;
-      return true;
-    });
     // One slot stays free for the key files, which everything else waits for.
-    await forEachConcurrently(queue, Math.max(1, this.#backend.connections - 1), async ({ id }) => {
+    const limit = Math.max(1, this.#backend.connections - 1);
+    await forEachConcurrently(files, limit, async ({ id, sizeBytes }) => {
+      const key = keyOf(type, id);
+      if (this.#loadedElsewhere.has(key) || this.#heldBytes + sizeBytes > maxHeldBytes) return;
+      this.#heldBytes += sizeBytes;
       const file = this.#backend.load({ type, id }, signalOption(this.#options.signal));
-      file.catch(() => undefined);
-      this.#files.set(`${type}/${id}`, file);
+      this.#files.set(key, file);
       await file.catch(() => undefined);
     });
   }
+}
+
+function keyOf(type: FileType, id: Id): string {
+  return `${type}/${id}`;
 }

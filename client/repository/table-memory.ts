@@ -7,6 +7,15 @@
  * growing adds a segment; nothing that exists changes its place.
  */
 import { CofferError } from "../../shared/errors.ts";
+import {
+  allocate,
+  growShared,
+  pauseThread,
+  renewedView,
+  resizedView,
+  type TableBuffer,
+  viewOf,
+} from "./growable-memory.ts";
 
 /** What another thread needs to use the same table. May be posted, as often as wanted. */
 export interface BlobTableShared {
@@ -66,14 +75,6 @@ const publishedWord = 5;
 
 /** How long a thread waits for others that are in the middle of an insertion, or growing the table: 1 ms, so often. */
 const maxWaits = 10_000;
-
-type TableBuffer = ArrayBuffer | SharedArrayBuffer;
-
-/** ECMAScript 2024; every Node that this program runs on has it, older browsers do not. */
-interface GrowableBuffer extends SharedArrayBuffer {
-  readonly maxByteLength: number;
-  grow(byteLength: number): void;
-}
 
 export class TableMemory {
   #header: Int32Array;
@@ -162,7 +163,6 @@ export class TableMemory {
   refresh(): boolean {
     const count = Atomics.load(this.#header, segmentCountWord);
     if (count === this.#segments.length) return false;
-    // Views of a fixed length: those that follow a growing buffer are three times as slow.
     this.#entries = renewedView(this.#entries);
     this.#slots = renewedView(this.#slots);
     for (let index = this.#segments.length; index < count; index++) this.#segments.push(this.#readDescriptor(index));
@@ -241,8 +241,10 @@ export class TableMemory {
       if (capacity <= 0 || full.index + 1 === maxSegments) throw tooManyBlobs(entryStart);
       const slotStart = full.slotStart + full.slotCount;
       const slotCount = slotCountFor(capacity);
-      growShared(this.#entries.buffer, (entryStart + capacity) * entryBytes, entryStart);
-      growShared(this.#slots.buffer, (slotStart + slotCount) * 4, entryStart);
+      const hasGrown =
+        growShared(this.#entries.buffer, (entryStart + capacity) * entryBytes) &&
+        growShared(this.#slots.buffer, (slotStart + slotCount) * 4);
+      if (!hasGrown) throw tooManyBlobs(entryStart);
       this.#writeDescriptor(full.index + 1, slotStart, slotCount, entryStart, capacity);
     } finally {
       this.#unlock();
@@ -310,68 +312,6 @@ function descriptorOf(index: number): number {
   return descriptorStart + index * descriptorWords;
 }
 
-/** Zeroed memory: growable and shared where there is such a thing, otherwise of this thread alone. */
-function allocate(byteLength: number, maxByteLength: number): TableBuffer {
-  if (typeof SharedArrayBuffer !== "function" || !("grow" in SharedArrayBuffer.prototype)) {
-    return new ArrayBuffer(byteLength);
-  }
-  const Growable = SharedArrayBuffer as unknown as new (
-    length: number,
-    options: { maxByteLength: number },
-  ) => SharedArrayBuffer;
-  // Only addresses are reserved; where even they are scarce (ulimit -v), less will do.
-  for (let reserved = maxByteLength; reserved > byteLength; reserved = Math.floor(reserved / 2)) {
-    try {
-      return new Growable(byteLength, { maxByteLength: reserved });
-    } catch {
-      // Try with less.
-    }
-  }
-  return new Growable(byteLength, { maxByteLength: byteLength });
-}
-
-function viewOf(buffer: TableBuffer): Int32Array {
-  return new Int32Array(buffer, 0, buffer.byteLength / 4);
-}
-
-function renewedView(view: Int32Array): Int32Array {
-  return view.byteLength === view.buffer.byteLength ? view : viewOf(view.buffer);
-}
-
-/** At least that long, in the same buffer if it can grow so far, otherwise in another with the same content. */
-function resizedView(view: Int32Array, byteLength: number, maxByteLength: number): Int32Array {
-  const { buffer } = view;
-  if (buffer.byteLength >= byteLength) return viewOf(buffer);
-  if (isGrowable(buffer) && buffer.maxByteLength >= byteLength) {
-    buffer.grow(byteLength);
-    return viewOf(buffer);
-  }
-  const resized = viewOf(allocate(byteLength, maxByteLength));
-  resized.set(view);
-  return resized;
-}
-
-function growShared(buffer: ArrayBufferLike, byteLength: number, entryCount: number): void {
-  if (!isGrowable(buffer) || buffer.maxByteLength < byteLength) throw tooManyBlobs(entryCount);
-  if (buffer.byteLength < byteLength) buffer.grow(byteLength);
-}
-
-function isGrowable(buffer: ArrayBufferLike): buffer is GrowableBuffer {
-  return !(buffer instanceof ArrayBuffer) && "grow" in buffer;
-}
-
 function tooManyBlobs(count: number): CofferError {
   return new CofferError("limit-exceeded", `blob table is full with ${count} blobs; the system grants no more memory`);
-}
-
-const pauseWord = typeof SharedArrayBuffer === "function" ? new Int32Array(new SharedArrayBuffer(4)) : undefined;
-
-/** Lets other threads run for a millisecond. A browser's main thread may not wait: it only asks again. */
-function pauseThread(): void {
-  if (pauseWord === undefined) return;
-  try {
-    Atomics.wait(pauseWord, 0, 0, 1);
-  } catch {
-    // A thread that may not wait.
-  }
 }

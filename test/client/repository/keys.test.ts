@@ -1,15 +1,8 @@
 import { expect } from "chai";
 import { FaultyBackend } from "../../../client/backends/faults.ts";
 import { MemoryBackend } from "../../../client/backends/memory.ts";
-import {
-  addKey,
-  changePassword,
-  findKey,
-  listKeys,
-  loadKeyFile,
-  removeKey,
-  saveKey,
-} from "../../../client/repository/keys.ts";
+import { findKey } from "../../../client/repository/key-search.ts";
+import { addKey, changePassword, listKeys, loadKeyFile, removeKey, saveKey } from "../../../client/repository/keys.ts";
 import type { Repository } from "../../../client/repository/repository.ts";
 import { CofferError } from "../../../shared/errors.ts";
 import { utf8Encode } from "../../../shared/format/bytes.ts";
