@@ -10,6 +10,7 @@ import type { TaskRunner } from "../reading/task-workers.ts";
 import { forEachConcurrently } from "../repository/concurrency.ts";
 import type { BlobNeed, PlannedRange } from "./content-plan.ts";
 import type { BlobUses, FileToWrite, RestoreAnswer, RestoreTask, WriteAnswer } from "./file-tasks.ts";
+import { packFiles } from "./packed-files.ts";
 
 /** Told how the files fare; each is finished or failed once at most. */
 export interface WriteObserver {
@@ -64,7 +65,7 @@ export class ContentWriter {
     }
     await forEachConcurrently(groups, this.#parts.concurrency, async (group) => {
       throwIfCancelled(this.#parts.signal);
-      const answer = (await this.#parts.runner.run({ kind: "finish", files: group })) as WriteAnswer;
+      const answer = (await this.#parts.runner.run({ kind: "finish", files: packFiles(group) })) as WriteAnswer;
       report(answer, group, observer);
     });
   }
@@ -128,7 +129,7 @@ class RangeWriting {
       const { memory } = buffer;
       const counters = this.#counters;
       const answer = (await runner.run(
-        { kind: "write", memory, offsetBytes, lengthBytes, blobs, uses, files, counters },
+        { kind: "write", memory, offsetBytes, lengthBytes, blobs, uses, files: packFiles(files), counters },
         [blobs],
       )) as WriteAnswer;
       report(answer, files, this.#observer);
@@ -172,7 +173,13 @@ class RangeWriting {
       for (const file of files) this.#failOnce(file, failure);
       return;
     }
-    const task: RestoreTask = { kind: "write-plain", plaintext, uses, files, counters: this.#counters };
+    const task: RestoreTask = {
+      kind: "write-plain",
+      plaintext,
+      uses,
+      files: packFiles(files),
+      counters: this.#counters,
+    };
     report((await runner.run(task)) as WriteAnswer, files, this.#observer);
   }
 

@@ -4,6 +4,7 @@ import type { SealingKey } from "../../shared/format/provider.ts";
 import type { KernelsModule } from "../../shared/kernels/kernels.ts";
 import type { BytePath } from "./byte-path.ts";
 import type { ItemMetadata } from "./item-metadata.ts";
+import type { PackedFiles } from "./packed-files.ts";
 
 export interface RestoreSetup {
   readonly kernels: KernelsModule;
@@ -50,7 +51,7 @@ export interface WriteTask {
   /** A packed BlobList. */
   readonly blobs: ArrayBuffer;
   readonly uses: BlobUses;
-  readonly files: readonly FileToWrite[];
+  readonly files: PackedFiles;
   readonly counters: SharedArrayBuffer;
 }
 
@@ -59,14 +60,14 @@ export interface WritePlainTask {
   readonly kind: "write-plain";
   readonly plaintext: Uint8Array;
   readonly uses: BlobUses;
-  readonly files: readonly FileToWrite[];
+  readonly files: PackedFiles;
   readonly counters: SharedArrayBuffer;
 }
 
 /** Files without pieces to write: made when they are to be, then given their metadata. */
 export interface FinishTask {
   readonly kind: "finish";
-  readonly files: readonly FileToWrite[];
+  readonly files: PackedFiles;
 }
 
 /** Compares a part of an existing file, blob by blob. */

@@ -20,6 +20,7 @@ import type {
   WriteTask,
 } from "./file-tasks.ts";
 import { applyToEntry, applyToFile, type FreshItem, freshItemIn } from "./metadata-application.ts";
+import { unpackFiles } from "./packed-files.ts";
 import { FolderCache, openTarget } from "./target-folder.ts";
 
 interface Outcome {
@@ -129,7 +130,7 @@ export class FileWriter implements TaskHandler<RestoreTask, RestoreAnswer> {
 
   #finishAll(task: FinishTask): WriteAnswer {
     const outcome = emptyOutcome();
-    for (const [index, file] of task.files.entries()) {
+    for (const [index, file] of unpackFiles(task.files).entries()) {
       try {
         this.#finishWithoutPieces(file);
         outcome.finished.push(index);
@@ -164,7 +165,12 @@ export class FileWriter implements TaskHandler<RestoreTask, RestoreAnswer> {
 }
 
 function pieceworkOf(task: WriteTask | WritePlainTask): Piecework {
-  return { uses: task.uses, files: task.files, counters: new Int32Array(task.counters), outcome: emptyOutcome() };
+  return {
+    uses: task.uses,
+    files: unpackFiles(task.files),
+    counters: new Int32Array(task.counters),
+    outcome: emptyOutcome(),
+  };
 }
 
 function emptyOutcome(): Outcome {
