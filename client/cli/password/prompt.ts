@@ -1,6 +1,5 @@
 /** Passwords from standard input: typed at a terminal without being shown, or the first line of what is piped in. */
 import { writeSync } from "node:fs";
-import { addAbortSignal } from "node:stream";
 import { isatty, ReadStream } from "node:tty";
 import type { Cancellation } from "../signals.ts";
 
@@ -87,23 +86,41 @@ export class HiddenLine {
   }
 }
 
-/** The first line of standard input, without its line feed; empty at the end of the input. */
-export async function readLineFromInput(signal: AbortSignal): Promise<string> {
-  signal.throwIfAborted();
-  const input = addAbortSignal(signal, process.stdin);
-  const chunks: Buffer[] = [];
-  let lengthBytes = 0;
-  try {
-    for await (const chunk of input as AsyncIterable<Buffer>) {
-      const end = chunk.indexOf(keys.lineFeed);
-      chunks.push(end < 0 ? chunk : chunk.subarray(0, end));
-      lengthBytes += chunk.length;
-      if (end >= 0 || lengthBytes > longestLineBytes) break;
+/** Lines of standard input when it is no terminal; what is behind a line is kept for the next one. */
+class InputLines {
+  #source: AsyncIterator<Buffer> | undefined;
+  #rest: Buffer = Buffer.alloc(0);
+  #isAtEnd = false;
+
+  /** Without its line feed; empty at the end of the input. */
+  async next(signal: AbortSignal): Promise<string> {
+    this.#source ??= process.stdin.iterator({ destroyOnReturn: false }) as AsyncIterator<Buffer>;
+    let end = this.#rest.indexOf(keys.lineFeed);
+    while (end < 0 && !this.#isAtEnd && this.#rest.length < longestLineBytes) {
+      const read = await orAborted(this.#source.next(), signal);
+      if (read.done) this.#isAtEnd = true;
+      else this.#rest = Buffer.concat([this.#rest, read.value]);
+      end = this.#rest.indexOf(keys.lineFeed);
     }
-  } catch (error) {
-    signal.throwIfAborted();
-    throw error;
+    const line = end < 0 ? this.#rest : this.#rest.subarray(0, end);
+    this.#rest = this.#rest.subarray(end < 0 ? this.#rest.length : end + 1);
+    const text = line.toString("utf8");
+    return text.endsWith("\r") ? text.slice(0, -1) : text;
   }
-  const text = Buffer.concat(chunks).toString("utf8");
-  return text.endsWith("\r") ? text.slice(0, -1) : text;
+}
+
+const inputLines = new InputLines();
+
+export function readLineFromInput(signal: AbortSignal): Promise<string> {
+  return inputLines.next(signal);
+}
+
+/** Settles as the promise does, or rejects with the signal's reason. */
+function orAborted<Result>(promise: Promise<Result>, signal: AbortSignal): Promise<Result> {
+  return new Promise((resolve, reject) => {
+    const onAbort = (): void => reject(signal.reason);
+    if (signal.aborted) return onAbort();
+    signal.addEventListener("abort", onAbort, { once: true });
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", onAbort));
+  });
 }
