@@ -142,10 +142,15 @@ function setTimespec(target: BigInt64Array, index: number, timeNs: bigint): void
 }
 
 function systemError(errno: number, syscall: string): NodeJS.ErrnoException {
-  const [code, text] = getSystemErrorMap().get(-errno) ?? [`errno ${errno}`, "the system refuses"];
+  const [code, text] = getSystemErrorMap().get(-errno) ?? nameOfErrno(errno);
   const error: NodeJS.ErrnoException = new Error(`${code}: ${text}, ${syscall}`);
   error.code = code;
   error.errno = -errno;
   error.syscall = syscall;
   return error;
+}
+
+/** Node knows no name for this error of Linux. */
+function nameOfErrno(errno: number): [string, string] {
+  return errno === errnoNoData ? ["ENODATA", "no data available"] : [`errno ${errno}`, "the system refuses"];
 }

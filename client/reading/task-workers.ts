@@ -11,7 +11,7 @@ import type { AnswerMessage, EndMessage, TaskMessage } from "./task-messages.ts"
 const maxWorkers = 4;
 
 /** Workers keep what is large in memory of their own; the garbage of small objects need not grow to tens of MiB first. */
-const resourceLimits = { maxYoungGenerationSizeMb: 4 };
+const resourceLimits = { maxYoungGenerationSizeMb: 16 };
 
 /** How many threads read-side work should have on this machine. */
 export function usualWorkerCount(): number {

@@ -17,6 +17,7 @@ import {
 import { join } from "node:path";
 import { expect } from "chai";
 import { systemCalls } from "../../../client/platform/system-calls.ts";
+import { CofferError } from "../../../shared/errors.ts";
 import { type Id, pathOf } from "../../../shared/format/layout.ts";
 import { goModeOf } from "../../../shared/format/mode.ts";
 import { requireRoot } from "../../support/programs.ts";
@@ -99,6 +100,14 @@ describe("restore", function () {
       expect(read("s77")).to.equal("content 77");
       expect(result.verifiedFiles).to.equal(152);
       expect(result.bytesRestored).to.equal(result.totalBytes);
+    });
+
+    it("writes blobs that are longer than a buffer", async () => {
+      const pieces = [randomBytes(11 << 20), randomBytes(12 << 20), randomBytes(100)];
+      const result = await scene.restore(scene.tree([scene.file("long", pieces)]), { verify: true });
+      expect(scene.failures).to.deep.equal([]);
+      expect(readFileSync(at("long")).equals(Buffer.concat(pieces))).to.equal(true);
+      expect(result.verifiedFiles).to.equal(1);
     });
 
     it("makes hard links, and only within a group", async () => {
@@ -522,6 +531,31 @@ describe("restore", function () {
     const error = await scene.restore(tree, {}, controller.signal).catch((reason) => reason);
     expect(error).to.include({ code: "cancelled" });
     expect(existsSync(scene.target)).to.equal(false);
+  });
+
+  it("ends soon when it is cancelled while it runs, and leaves nothing that looks complete", async () => {
+    const tree = scene.tree(Array.from({ length: 300 }, (_, index) => scene.file(`f${index}`, [randomBytes(20_000)])));
+    await scene.builder.source();
+    const { backend } = scene.builder;
+    const controller = new AbortController();
+    const load = backend.load.bind(backend);
+    let loads = 0;
+    backend.load = (handle, options) => {
+      if (options?.into === undefined || ++loads === 1) return load(handle, options);
+      controller.abort();
+      // As a connection does: it answers never, or when the signal comes.
+      return new Promise((_, reject) => {
+        const cancel = (): void => reject(new CofferError("cancelled", "cancelled"));
+        if (options.signal?.aborted) cancel();
+        options.signal?.addEventListener("abort", cancel);
+      });
+    };
+    const error = await scene.restore(tree, {}, controller.signal).catch((reason) => reason);
+    expect(error).to.include({ code: "cancelled" });
+    for (const name of readdirSync(scene.target)) {
+      const status = lstatSync(at(name), { bigint: true });
+      if (status.size !== 20_000n) expect(status.mtimeNs, name).to.not.equal(mtimeNs);
+    }
   });
 
   it("ends when the repository can no longer be reached", async () => {
