@@ -7,11 +7,21 @@ import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { expect } from "chai";
 import { call, makeCheapRepository, makeTemporaryFolder, testPassword } from "../client/cli/in-process.ts";
-import { expectExit, type ProgramRun, requirePrograms, runCoffer, startProgram } from "../support/programs.ts";
+import {
+  compileCache,
+  expectExit,
+  type ProgramRun,
+  requirePrograms,
+  runCoffer,
+  startProgram,
+} from "../support/programs.ts";
 
 const client = fileURLToPath(new URL("../../client/main.ts", import.meta.url));
 /** For shells: Node and the client. */
 const coffer = `'${process.execPath}' '${client}'`;
+
+/** Of util-linux: runs a command at a terminal of its own. */
+const pseudoTerminal = "script";
 
 describe("the command line as a process", function () {
   this.timeout(60_000);
@@ -52,7 +62,7 @@ describe("the command line as a process", function () {
       const child = spawn(
         process.execPath,
         [client, "backup", "--force", "--limit-upload", "200", ...parameters, path("big")],
-        { env: { ...process.env, ...env }, stdio: ["ignore", "pipe", "pipe"] },
+        { env: { ...process.env, NODE_COMPILE_CACHE: compileCache, ...env }, stdio: ["ignore", "pipe", "pipe"] },
       );
       const texts = { stdout: "", stderr: "" };
       child.stdout.setEncoding("utf8").on("data", (text: string) => {
@@ -222,7 +232,7 @@ describe("the command line as a process", function () {
 
   describe("at a terminal", () => {
     before(function () {
-      requirePrograms(this, "script");
+      requirePrograms(this, pseudoTerminal);
     });
 
     /** Types each answer when its prompt has appeared; what the terminal showed, and the exit code. */
@@ -232,8 +242,16 @@ describe("the command line as a process", function () {
       more: Record<string, string> = {},
     ): Promise<{ shown: string; exitCode: number }> {
       const command = `${coffer} ${parameters.join(" ")}`;
-      const child: ChildProcess = spawn("script", ["-qec", command, "/dev/null"], {
-        env: { ...process.env, ...env, RESTIC_PASSWORD: "", TERM: "xterm", TZ: "UTC", ...more },
+      const child: ChildProcess = spawn(pseudoTerminal, ["-qec", command, "/dev/null"], {
+        env: {
+          ...process.env,
+          NODE_COMPILE_CACHE: compileCache,
+          ...env,
+          RESTIC_PASSWORD: "",
+          TERM: "xterm",
+          TZ: "UTC",
+          ...more,
+        },
       });
       let shown = "";
       child.stdout?.setEncoding("utf8").on("data", (text: string) => {

@@ -13,26 +13,16 @@ export function parseGoBoolean(text: string): boolean {
 
 const integerForm =
   /^([+-]?)(0[xX](?:_?[0-9a-fA-F])+|0[bB](?:_?[01])+|0[oO](?:_?[0-7])+|0(?:_?[0-7])*|[1-9](?:_?[0-9])*)$/;
-const decimalForm = /^([+-]?)([0-9]+)$/;
 
 /** A 64-bit integer; `0x`, `0o`, `0b`, a leading 0 and underscores are understood. */
 export function parseGoInteger(text: string, sign: "signed" | "unsigned" = "signed"): bigint {
-  return parseInteger(text, sign, integerForm);
-}
-
-/** A 64-bit integer in plain decimal digits. */
-export function parseGoDecimal(text: string, sign: "signed" | "unsigned" = "signed"): bigint {
-  return parseInteger(text, sign, decimalForm);
-}
-
-function parseInteger(text: string, sign: "signed" | "unsigned", form: RegExp): bigint {
   const name = sign === "signed" ? "ParseInt" : "ParseUint";
-  const match = form.exec(text);
+  const match = integerForm.exec(text);
   if (match === null || (sign === "unsigned" && match[1] !== "")) {
     throw new InvalidValue(`strconv.${name}: parsing ${quoteText(text)}: invalid syntax`);
   }
   const digits = (match[2] ?? "").replaceAll("_", "");
-  const isOctal = form === integerForm && /^0[0-7]/.test(digits);
+  const isOctal = /^0[0-7]/.test(digits);
   const magnitude = BigInt(isOctal ? `0o${digits.slice(1)}` : digits.toLowerCase());
   const value = match[1] === "-" ? -magnitude : magnitude;
   const isInRange = sign === "unsigned" ? BigInt.asUintN(64, value) === value : BigInt.asIntN(64, value) === value;
