@@ -90,6 +90,14 @@ const damages: Readonly<Record<string, Damage>> = {
   },
 };
 
+/** Version 1 differs in headers and documents only: the damages that meet them are enough. */
+const damagesOfVersion1: readonly string[] = [
+  "nothing",
+  "a flipped bit in a blob",
+  "a flipped bit in a header's tag",
+  "a flipped bit in an index",
+];
+
 for (const version of ["1", "2"]) {
   describe(`interop: check of what restic wrote, version ${version}`, function () {
     this.timeout(120_000);
@@ -112,6 +120,7 @@ for (const version of ["1", "2"]) {
     after(() => temporary?.remove());
 
     for (const [name, { isFault, damage, flags = ["--read-data"] }] of Object.entries(damages)) {
+      if (version === "1" && !damagesOfVersion1.includes(name)) continue;
       it(name, async () => {
         const copy = join(temporary.path, "copy");
         cpSync(repository, copy, { recursive: true });
