@@ -7,6 +7,7 @@ import type { Id } from "../../shared/format/layout.ts";
 import { defaultPackSizeBytes } from "../../shared/format/limits.ts";
 import { encodeSnapshot, type Snapshot, type SnapshotSummary } from "../../shared/format/snapshot.ts";
 import { formatTime } from "../../shared/format/time.ts";
+import { keepNurserySmall } from "../platform/heap-growth.ts";
 import { localZoneOffset } from "../platform/time-zone.ts";
 import { toByteString, toDisplay } from "./byte-paths.ts";
 import { FileRun, type RunContext } from "./file-run.ts";
@@ -34,6 +35,7 @@ export async function backup(
   events: BackupEvents = {},
   signal?: AbortSignal,
 ): Promise<BackupResult> {
+  keepNurserySmall();
   const begun = performance.now();
   const clock = options.nowNs ?? systemNowNs;
   const startNs = clock();
