@@ -57,9 +57,14 @@ export class OutputQueue {
     this.#running ??= this.#run();
   }
 
+  /** True while more waits than is comfortable. */
+  get isBusy(): boolean {
+    return this.#waitingBytes > comfortableBytes;
+  }
+
   /** Settles when there is room for more. */
   async ready(): Promise<void> {
-    if (this.#waitingBytes > comfortableBytes) await this.#running;
+    if (this.isBusy) await this.#running;
   }
 
   /** Settles when everything has been written, or nobody reads any more. */

@@ -86,9 +86,9 @@ export class Output {
     return this.#queue.ready();
   }
 
-  /** True when nobody reads standard output any more. */
-  get isClosed(): boolean {
-    return this.#queue.isClosed;
+  /** True while much waits to be written. */
+  get isBusy(): boolean {
+    return this.#queue.isBusy;
   }
 }
 

@@ -15,6 +15,7 @@ import { quoteText } from "../cli/text/quote.ts";
 import { createExcludeFilter, createIncludeFilter, selectUnlessExcluded } from "../filter/select.ts";
 import type { SnapshotFilter } from "../repository/snapshot-filter.ts";
 import { type FoundSnapshot, findSnapshot } from "../repository/snapshots.ts";
+import { findSubfolder } from "../repository/trees.ts";
 import type { OverwriteMode, RestoreOptions, RestoreSelection } from "../restore/options.ts";
 import { restore } from "../restore/restore.ts";
 
@@ -146,10 +147,11 @@ async function runRestore(context: CommandContext, session: Session, plan: Resto
   const { repository, signal } = session;
   const { snapshot, subfolder } = await findWanted(session, plan);
   await loadIndex(context, session);
+  const tree = await findSubfolder(repository, snapshot.tree, subfolder, signal);
   output.normal(`restoring snapshot ${describeSnapshot(snapshot)} to ${plan.targetText}`);
   const report = new RestoreReport(output, { target: plan.targetText, updateIntervalMs });
   try {
-    const result = await restore(repository, { ...plan.options, snapshot, subfolder }, report.events, signal);
+    const result = await restore(repository, { ...plan.options, snapshot: { tree } }, report.events, signal);
     report.finish();
     if (result.errorCount > 0) throw fatalError(`There were ${result.errorCount} errors`);
   } finally {

@@ -60,9 +60,10 @@ export class BackupProgress {
     this.#done.files += 1;
   }
 
-  /** The path on disk, which is the one in the snapshot for absolute targets; others leave the list with the next file. */
+  /** `path` is the one on disk; that in the snapshot is the same, or the end of it when the target is relative. */
   failed(path: Uint8Array): void {
-    this.#currentFiles.delete(keyOf(path));
+    const failedKey = keyOf(path);
+    for (const key of this.#currentFiles.keys()) if (failedKey.endsWith(key)) this.#currentFiles.delete(key);
     this.#errors += 1;
   }
 
@@ -77,6 +78,8 @@ export class BackupProgress {
   }
 
   show(): void {
+    // A reader that has stopped reading would otherwise get hours of progress at once, out of our memory.
+    if (this.#output.isBusy) return;
     if (this.#output.isJson) this.#output.json(this.json());
     else this.#output.terminal.setStatus(this.lines());
   }

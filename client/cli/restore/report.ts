@@ -69,7 +69,7 @@ export class RestoreReport {
   }
 
   #show(): void {
-    if (this.#isFinished) return;
+    if (this.#isFinished || this.#output.isBusy) return;
     if (this.#output.isJson) this.#output.json(jsonMessage("status", this.#members(true)));
     else this.#output.terminal.setStatus([progressLine(this.#totals, performance.now() - this.#startMs)]);
   }

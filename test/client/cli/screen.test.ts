@@ -204,6 +204,7 @@ describe("the queue of output", () => {
     });
     await new Promise(setImmediate);
     expect(isReady).to.equal(false);
+    expect(queue.isBusy).to.equal(true);
     const drain = setInterval(() => callbacks.shift()?.(), 0);
     await ready;
     await queue.drained();
@@ -291,6 +292,15 @@ describe("progress", () => {
       ]);
       progress.bytesRead(3 * 1024 * 1024);
       expect(progress.lines()[0]).to.equal("[0:01] 1 files 6.000 MiB, total 40 files 6.000 MiB, 1 errors");
+      progress.stop();
+    });
+
+    it("takes a failed file off the list, also when its target is relative", () => {
+      const { output } = makeOutput();
+      const progress = new BackupProgress(output, { updateIntervalMs: undefined, nowMs: () => 0 });
+      for (const name of ["/s/a", "/s/b"]) progress.fileStarted(path(name));
+      progress.failed(path("/home/u/s/a"));
+      expect(progress.lines().slice(1)).to.deep.equal(["/s/b"]);
       progress.stop();
     });
 

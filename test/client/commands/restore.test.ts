@@ -109,9 +109,8 @@ describe("restore", () => {
     const target = newTarget();
     await bench.run(["restore", "latest:s/pics/raw", ...first, "-t", target]);
     expect(filesIn(target)).to.deep.equal(["three.png"]);
-    expect((await bench.run(["restore", "latest:s/nope", ...first, "-t", target], 1)).stderr).to.equal(
-      "path s/nope: not found\n",
-    );
+    const missing = await bench.run(["restore", "latest:s/nope", ...first, "-t", target], 1);
+    expect(missing).to.deep.equal({ exitCode: 1, stdout: "", stderr: "path s/nope: not found\n" });
   });
 
   it("finds latest by host and path", async () => {
