@@ -12,6 +12,7 @@ import type { Repositories, Storage, StoredContent, StoredFile } from "../storag
 import { openDownload } from "./download.ts";
 import { failedWith, fileSystemError, statusOf, unlinkFile } from "./file-system.ts";
 import { Folders } from "./folders.ts";
+import { ListThread } from "./list-thread.ts";
 import { listFiles } from "./listing.ts";
 import { ReceivedBody } from "./received-body.ts";
 import { Uploader, type UploadPlace } from "./upload.ts";
@@ -36,6 +37,7 @@ export class DiskRepositories implements Repositories {
     this.#shared = {
       folders,
       uploader: new Uploader(folders, this.#uploads),
+      listThread: new ListThread(),
       packGate: new Gate(openPacks),
       smallFileGate: new Gate(openSmallFiles),
     };
@@ -62,6 +64,7 @@ export class DiskRepositories implements Repositories {
 interface SharedState {
   readonly folders: Folders;
   readonly uploader: Uploader;
+  readonly listThread: ListThread;
   readonly packGate: Gate;
   readonly smallFileGate: Gate;
 }
@@ -87,7 +90,7 @@ class DiskStorage implements Storage {
   }
 
   list(type: FileType): AsyncIterable<readonly StoredFile[]> {
-    return listFiles(this.#repository, type, this.#gateFor(type));
+    return listFiles(this.#repository, type, this.#shared.listThread, this.#gateFor(type));
   }
 
   async stat(handle: FileHandle): Promise<number> {

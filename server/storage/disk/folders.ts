@@ -1,9 +1,9 @@
 /** Making folders and the names in them durable. */
-import { constants } from "node:fs";
+import { constants, openSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileTypes } from "../../../shared/format/layout.ts";
-import { closeFile, failedWith, folderMode, openFile, syncFile } from "./file-system.ts";
+import { closeFile, failedWith, folderMode, syncFile } from "./file-system.ts";
 
 /** The 256 folders that packs are spread over. */
 export const packFolders: readonly string[] = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, "0"));
@@ -63,8 +63,9 @@ async function makeOne(folder: string): Promise<void> {
   }
 }
 
+/** The folder has just been used, so opening it finds everything in memory and need not go to a thread. */
 async function syncFolder(folder: string): Promise<void> {
-  const descriptor = await openFile(folder, constants.O_RDONLY | constants.O_DIRECTORY);
+  const descriptor = openSync(folder, constants.O_RDONLY | constants.O_DIRECTORY);
   try {
     await syncFile(descriptor);
   } finally {
