@@ -40,6 +40,9 @@ function countFiles(folder: string): number {
   ).length;
 }
 
+/** One pack after the other, so that some are stored long before the others. */
+const oneByOne = ["-o", "rest.connections=1"];
+
 describe("interrupted backups", function () {
   this.timeout(400_000);
   let folder: string;
@@ -97,7 +100,7 @@ describe("interrupted backups", function () {
   }
 
   it("end cleanly on SIGINT, and the next run reuses what was stored", async () => {
-    const backup = startCoffer(["backup", "source", "--limit-upload", "12000"], optionsFor(server.url));
+    const backup = startCoffer(["backup", "source", "--limit-upload", "8000", ...oneByOne], optionsFor(server.url));
     await waitFor("two packs", () => storedFiles("data") >= 2);
     backup.kill("SIGINT");
     const run = await backup.finished;
@@ -108,7 +111,7 @@ describe("interrupted backups", function () {
   });
 
   it("leave a clean repository on SIGKILL, and the next run reuses what was indexed", async () => {
-    const backup = startCoffer(["backup", "source", "--limit-upload", "3000"], optionsFor(server.url));
+    const backup = startCoffer(["backup", "source", "--limit-upload", "4000", ...oneByOne], optionsFor(server.url));
     await waitFor("an index", () => storedFiles("index") >= 1);
     backup.kill("SIGKILL");
     expect((await backup.finished).signal).to.equal("SIGKILL");
