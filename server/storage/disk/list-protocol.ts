@@ -18,9 +18,8 @@ export interface ListBatch {
   readonly sizes: Float64Array;
 }
 
-/** One for each request that is not a closing one. Without a batch and an error, the list has ended. */
-export interface ListReply {
-  readonly list: number;
-  readonly batch?: ListBatch;
-  readonly error?: { readonly code: string | undefined; readonly message: string };
-}
+/** One for each request that is not a closing one: a batch, the end, or an error. */
+export type ListReply =
+  | { readonly list: number; readonly batch: ListBatch }
+  | { readonly list: number; readonly isEnd: true }
+  | { readonly list: number; readonly error: { readonly code: string | undefined; readonly message: string } };

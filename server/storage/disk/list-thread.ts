@@ -7,12 +7,17 @@ import type { ListBatch, ListReply, ListRequest } from "./list-protocol.ts";
 /** A batch is garbage as soon as it is sent; more room would only be filled. */
 const youngHeapMebibytes = 8;
 
+/** A thread costs 15 MiB, and clients ask for several lists at a time, then long for none. */
+const keptIdleMs = 60_000;
+
 type Settle = (reply: ListReply | Error) => void;
 
-/** Starts its thread for the first list and keeps it. It does not keep the process alive. */
+/** Starts its thread for the first list and keeps it until there have been none for a while. It does not keep the process alive. */
 export class ListThread {
   #worker: Worker | undefined;
   #listsOpened = 0;
+  #listsOpen = 0;
+  #idleTimer: NodeJS.Timeout | undefined;
   readonly #waiting = new Map<number, Settle>();
 
   /**
@@ -22,8 +27,10 @@ export class ListThread {
   async *list(open: NonNullable<ListRequest["open"]>): AsyncIterable<ListBatch> {
     this.#listsOpened += 1;
     const list = this.#listsOpened;
-    let coming = this.#ask({ list, open });
+    this.#listsOpen += 1;
+    clearTimeout(this.#idleTimer);
     try {
+      let coming = this.#ask({ list, open });
       for (let batch = await coming; batch !== undefined; batch = await coming) {
         coming = this.#ask({ list });
         // Whoever leaves early does not wait for what is coming.
@@ -32,7 +39,15 @@ export class ListThread {
       }
     } finally {
       this.#worker?.postMessage({ list, close: true } satisfies ListRequest);
+      this.#listsOpen -= 1;
+      if (this.#listsOpen === 0) this.#idleTimer = setTimeout(() => this.#rest(), keptIdleMs).unref();
     }
+  }
+
+  #rest(): void {
+    const worker = this.#worker;
+    this.#worker = undefined;
+    void worker?.terminate();
   }
 
   async #ask(request: ListRequest): Promise<ListBatch | undefined> {
@@ -43,7 +58,8 @@ export class ListThread {
       worker.postMessage(request);
     });
     if (reply instanceof Error) throw reply;
-    if (reply.error === undefined) return reply.batch;
+    if ("batch" in reply) return reply.batch;
+    if ("isEnd" in reply) return undefined;
     throw Object.assign(new Error(reply.error.message), { code: reply.error.code });
   }
 

@@ -22,9 +22,11 @@ function answer({ list, open }: ListRequest): ListReply {
   try {
     if (open !== undefined) lists.set(list, open.isSpread ? listSpread(open.folder) : listOne(open.folder));
     const result = lists.get(list)?.next();
-    if (result !== undefined && result.done !== true) return { list, batch: result.value };
+    // An earlier thread may have begun it. To take that for its end would make files disappear.
+    if (result === undefined) throw new Error(`list ${list} was not begun by this thread`);
+    if (result.done !== true) return { list, batch: result.value };
     lists.delete(list);
-    return { list };
+    return { list, isEnd: true };
   } catch (error) {
     lists.delete(list);
     const { code, message } = error as NodeJS.ErrnoException;
