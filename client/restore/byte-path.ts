@@ -3,7 +3,6 @@
  * byte: such strings can be compared, cut, joined and used as keys of a map without loss.
  */
 import { CofferError } from "../../shared/errors.ts";
-import { decodePath } from "../filter/path-text.ts";
 
 /** Each character is one byte, 0 to 255. Relative to the target, "/" between names, "" for the target itself. */
 export type BytePath = string;
@@ -21,16 +20,12 @@ export function textOf(path: BytePath): string {
   return bytesOf(path).toString();
 }
 
-const ascii = /^[\0-\x7f]*$/;
+/** Then text and bytes are the same. */
+export const ascii: RegExp = /^[\0-\x7f]*$/;
 
 /** A path for calls of node:fs: text where that is the same, which is cheaper, else bytes. */
 export function systemPathOf(path: BytePath): string | Buffer {
   return ascii.test(path) ? path : bytesOf(path);
-}
-
-/** The path as filters want it: absolute, and without loss. */
-export function filterPathOf(path: BytePath): string {
-  return `/${ascii.test(path) ? path : decodePath(bytesOf(path))}`;
 }
 
 export function joinPath(folder: BytePath, name: BytePath): BytePath {

@@ -1,9 +1,10 @@
 /** `--delete`: removes what is in restored folders and not in the snapshot. Runs when all else is in its place. */
 import type { TreeNode } from "../../shared/format/tree-node.ts";
-import { type BytePath, bytePathOf, bytesOf, filterPathOf, joinPath, textOf } from "./byte-path.ts";
+import { type BytePath, bytePathOf, bytesOf, joinPath, textOf } from "./byte-path.ts";
 import { entryNames, removeEntry, statusOf } from "./existing-items.ts";
-import { metadataOf } from "./item-metadata.ts";
+import { filterPathOf } from "./filter-path.ts";
 import { applyToFolder } from "./metadata-application.ts";
+import { metadataOf } from "./node-metadata.ts";
 import type { RestoreOptions } from "./options.ts";
 import type { RestoreReport } from "./report.ts";
 import type { FolderCache } from "./target-folder.ts";

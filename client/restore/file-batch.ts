@@ -44,6 +44,9 @@ export interface PlannedFolder {
 const fileCostBytes = 600;
 const blobCostBytes = 350;
 const linkCostBytes = 200;
+/** What one thread does by itself: so many files at most, and so much content. */
+const localFiles = 50;
+const localContentBytes = 2 * 1024 * 1024;
 const maxCostBytes = 2 * 1024 * 1024;
 
 export class FileBatch {
@@ -70,9 +73,9 @@ export class FileBatch {
     this.#costBytes += linkCostBytes + folder.path.length;
   }
 
-  /** What the files hold, as their nodes say. */
-  get contentBytes(): number {
-    return this.#contentBytes;
+  /** False as long as threads would take longer to start than one thread to do the work. */
+  get isWorthThreads(): boolean {
+    return this.files.length > localFiles || this.#contentBytes > localContentBytes;
   }
 
   get isFull(): boolean {

@@ -9,8 +9,9 @@ import { type BytePath, nameOf } from "./byte-path.ts";
 import { decideFile, type FileDecision, makeFolder, mayOverwrite, removeEntry, statusOf } from "./existing-items.ts";
 import { type ExistingFile, FileBatch } from "./file-batch.ts";
 import { type HardLinkGroup, HardLinks } from "./hard-links.ts";
-import { type ItemMetadata, metadataOf } from "./item-metadata.ts";
+import type { ItemMetadata } from "./item-metadata.ts";
 import { applyToEntry, type EntryType, makeFolderUsable } from "./metadata-application.ts";
+import { metadataOf } from "./node-metadata.ts";
 import type { OverwriteMode, RestoreOptions } from "./options.ts";
 import type { RestoreReport } from "./report.ts";
 import { isSpecial, makeSpecialItem } from "./special-items.ts";
@@ -27,14 +28,20 @@ type FolderState =
   /** It could not be made; that was reported, and nothing below it is tried. */
   | "failed";
 
+export interface BatchObserver {
+  /** There is more to do than one thread should. Told again and again. */
+  worthThreads(): void;
+  /** Takes a full batch; settles when the next one may be filled. */
+  full(batch: FileBatch): Promise<void>;
+}
+
 export class RestoreVisitor implements WalkVisitor {
   readonly #options: RestoreOptions;
   readonly #overwrite: OverwriteMode;
   readonly #report: RestoreReport;
   /** Missing in a dry run whose target does not exist. */
   readonly #folders: FolderCache | undefined;
-  /** Takes a full batch; settles when the next one may be filled. */
-  readonly #onFull: (batch: FileBatch) => Promise<void>;
+  readonly #observer: BatchObserver;
   readonly #states = new Map<WalkedFolder, FolderState>();
   readonly #hardLinks = new HardLinks();
   #batch = new FileBatch();
@@ -45,13 +52,13 @@ export class RestoreVisitor implements WalkVisitor {
     options: RestoreOptions,
     report: RestoreReport,
     folders: FolderCache | undefined,
-    onFull: (batch: FileBatch) => Promise<void>,
+    observer: BatchObserver,
   ) {
     this.#options = options;
     this.#overwrite = options.overwrite ?? "always";
     this.#report = report;
     this.#folders = folders;
-    this.#onFull = onFull;
+    this.#observer = observer;
   }
 
   /** What was planned after the last full batch. */
@@ -73,7 +80,8 @@ export class RestoreVisitor implements WalkVisitor {
       this.#report.planned();
       this.itemFailed(item.path, error as Error);
     }
-    return this.#batch.isFull ? this.#onFull(this.takeBatch()) : undefined;
+    if (this.#batch.isWorthThreads) this.#observer.worthThreads();
+    return this.#batch.isFull ? this.#observer.full(this.takeBatch()) : undefined;
   }
 
   leaveFolder(folder: WalkedFolder): void {

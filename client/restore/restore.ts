@@ -29,10 +29,6 @@ import { VerificationVisitor, WrittenFiles } from "./verification.ts";
 /** Enough to keep connections and workers busy between two batches. */
 const maxBatchesWriting = 3;
 
-/** Below both, threads take longer to start than to do the work. */
-const localContentBytes = 2 * 1024 * 1024;
-const localFiles = 50;
-
 /**
  * Restores what is selected of a snapshot. Failed items are told by `itemFailed` and counted. Throws `not-found` when the
  * subfolder is not in the snapshot, `forbidden` when the target cannot be made, `cancelled`, and what the repository says
@@ -95,9 +91,14 @@ class Restore {
   async run(): Promise<number> {
     const root = await this.#findRoot();
     this.#openTarget();
-    const visitor = new RestoreVisitor(this.#options, this.report, this.#folders, (batch) => this.#start(batch, false));
+    const visitor = new RestoreVisitor(this.#options, this.report, this.#folders, {
+      worthThreads: () => {
+        this.#runner ??= this.#makeRunner(true);
+      },
+      full: (batch) => this.#start(batch),
+    });
     await this.#walk(root, visitor);
-    await this.#start(visitor.takeBatch(), true);
+    await this.#start(visitor.takeBatch());
     await this.#finished;
     if (this.#options.delete === true && !visitor.hasRefusedNames && this.#folders !== undefined) {
       await this.#walk(root, new DeletionVisitor(this.#options, this.report, this.#folders));
@@ -149,11 +150,11 @@ class Restore {
   }
 
   /** Begins to carry out a batch; settles when there is room for one more. */
-  async #start(batch: FileBatch, isLast: boolean): Promise<void> {
+  async #start(batch: FileBatch): Promise<void> {
     throwIfCancelled(this.#signal);
     if (this.#failure !== undefined) throw this.#failure.error;
     const previous = this.#finished;
-    const writing = writeBatch(batch, this.#contextFor(batch, isLast));
+    const writing = writeBatch(batch, this.#contextFor(batch));
     this.#finished = this.#finishInOrder(writing, previous);
     // Whoever waits for it gets the error; until then it is not unhandled.
     this.#finished.catch(() => {});
@@ -171,9 +172,8 @@ class Restore {
     batch.finish();
   }
 
-  #contextFor(batch: FileBatch, isLast: boolean): BatchContext {
-    const isSmall = isLast && batch.files.length <= localFiles && batch.contentBytes <= localContentBytes;
-    this.#runner ??= this.#makeRunner(isSmall);
+  #contextFor(batch: FileBatch): BatchContext {
+    this.#runner ??= this.#makeRunner(batch.isWorthThreads);
     const runner = this.#runner;
     return {
       index: this.#source.index,
@@ -200,7 +200,7 @@ class Restore {
     };
   }
 
-  #makeRunner(isSmall: boolean): TaskRunner<RestoreTask, RestoreAnswer> {
+  #makeRunner(withThreads: boolean): TaskRunner<RestoreTask, RestoreAnswer> {
     if (this.#folders === undefined) return refuseTasks;
     const setup: RestoreSetup = {
       kernels: this.#kernels,
@@ -208,7 +208,7 @@ class Restore {
       target: this.#options.target,
       targetDescriptor: this.#descriptor,
     };
-    if (isSmall) return new LocalTasks(new FileWriter(setup));
+    if (!withThreads) return new LocalTasks(new FileWriter(setup));
     return new TaskWorkers(workerEntry("./file-worker", import.meta.url), setup, usualWorkerCount());
   }
 

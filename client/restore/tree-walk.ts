@@ -1,9 +1,11 @@
 /** Walks a snapshot's trees, depth first, in the order of names, and picks what the selection wants. */
+import { setImmediate as nextTurn } from "node:timers/promises";
 import { CofferError } from "../../shared/errors.ts";
 import type { Id } from "../../shared/format/layout.ts";
 import type { TreeNode } from "../../shared/format/tree-node.ts";
 import { throwIfCancelled } from "../backends/cancellation.ts";
-import { type BytePath, bytePathOf, checkEntryName, filterPathOf, joinPath } from "./byte-path.ts";
+import { type BytePath, bytePathOf, checkEntryName, joinPath } from "./byte-path.ts";
+import { filterPathOf } from "./filter-path.ts";
 import type { RestoreSelection } from "./options.ts";
 
 /** One item of a snapshot. */
@@ -52,6 +54,9 @@ export async function walkTree(root: Id, visitor: WalkVisitor, options: TreeWalk
   await new TreeWalk(visitor, options).walk(root);
 }
 
+/** After so many nodes, about a millisecond, others get their turn: what was fetched waits to be handed to workers. */
+const nodesPerTurn = 128;
+
 interface Frame {
   readonly folder: WalkedFolder;
   readonly nodes: readonly TreeNode[];
@@ -63,6 +68,7 @@ class TreeWalk {
   readonly #options: TreeWalkOptions;
   /** The folders from the root to where the walk is. */
   readonly #frames: Frame[] = [];
+  #nodeCount = 0;
 
   constructor(visitor: WalkVisitor, options: TreeWalkOptions) {
     this.#visitor = visitor;
@@ -74,6 +80,7 @@ class TreeWalk {
     for (let frame = this.#frames.at(-1); frame !== undefined; frame = this.#frames.at(-1)) {
       const node = frame.nodes[frame.next++];
       if (node !== undefined) {
+        if (++this.#nodeCount % nodesPerTurn === 0) await nextTurn();
         // Most nodes need no waiting, and there may be millions.
         const waiting = this.#visitNode(frame.folder, node);
         if (waiting !== undefined) await waiting;
