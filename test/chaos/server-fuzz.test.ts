@@ -238,8 +238,8 @@ describe("a server that gets malformed requests", function () {
     // Every file that was open for one of them is closed again, and every unfinished one removed.
     const openFiles = (): number => readdirSync(`/proc/${pid}/fd`).length;
     const unfinished = (): number => readdirSync(join(server.dataPath, ".coffer/uploads")).length;
-    for (let i = 0; i < 500 && openFiles() + unfinished() > 45; i++) await sleep(20);
-    for (let i = 0; i < 500 && unfinished() > 0; i++) await sleep(20);
+    for (let i = 0; i < 2500 && openFiles() + unfinished() > 45; i++) await sleep(20);
+    for (let i = 0; i < 2500 && unfinished() > 0; i++) await sleep(20);
     expect(unfinished()).to.equal(0);
     expect(openFiles()).to.be.at.most(45);
   });
