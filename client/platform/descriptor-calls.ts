@@ -11,6 +11,11 @@ import { loadNativeLibrary, type NativeFunction, type NativeLibrary } from "./sy
 
 /** Failing calls throw a system error with `code` and `syscall`, as node:fs does. The descriptor may not be of O_PATH. */
 export interface DescriptorCalls {
+  /**
+   * A new descriptor for an entry of an open folder, whose descriptor may be of O_PATH; closed on exec. Undefined where the system
+   * cannot be asked for that.
+   */
+  readonly openAt: ((folder: number, name: Uint8Array, flags: number, mode: number) => number) | undefined;
   /** In nanoseconds since 1970. */
   setTimes(descriptor: number, atimeNs: bigint, mtimeNs: bigint): void;
   /** The names, empty when the file system has no extended attributes. */
@@ -43,8 +48,15 @@ const xattrMaxBytes = 65536;
 const errnoNoData = 61;
 const errnoNotSupported = 95;
 
+/** Not in node:fs, which sets it on all that it opens. */
+const closeOnExec = 0o2000000;
+const interrupted = 4;
+
 class NativeDescriptorCalls implements DescriptorCalls {
   readonly #library: NativeLibrary;
+  readonly #openat: NativeFunction;
+  /** A name and the NUL behind it. Names in a folder have at most 255 bytes on Linux; longer ones the system refuses. */
+  readonly #name: Buffer = Buffer.alloc(4096);
   readonly #futimens: NativeFunction;
   readonly #flistxattr: NativeFunction;
   readonly #fgetxattr: NativeFunction;
@@ -57,12 +69,26 @@ class NativeDescriptorCalls implements DescriptorCalls {
 
   constructor(library: NativeLibrary) {
     this.#library = library;
+    this.#openat = library.func("int openat(int, const void*, int, uint32)");
     this.#futimens = library.func("int futimens(int, const void*)");
     this.#flistxattr = library.func("int64 flistxattr(int, void*, uint64)");
     this.#fgetxattr = library.func("int64 fgetxattr(int, const void*, void*, uint64)");
     this.#fsetxattr = library.func("int fsetxattr(int, const void*, const void*, uint64, int)");
     this.#fremovexattr = library.func("int fremovexattr(int, const void*)");
   }
+
+  readonly openAt = (folder: number, name: Uint8Array, flags: number, mode: number): number => {
+    const text = name.length < this.#name.length ? this.#name : Buffer.alloc(name.length + 1);
+    checkName(name);
+    text.set(name);
+    text[name.length] = 0;
+    for (;;) {
+      const descriptor = this.#openat(folder, text, flags | closeOnExec, mode);
+      if (descriptor >= 0) return descriptor;
+      const errno = this.#library.errno();
+      if (errno !== interrupted) throw systemError(errno, `openat '${Buffer.from(name).toString()}'`);
+    }
+  };
 
   setTimes(descriptor: number, atimeNs: bigint, mtimeNs: bigint): void {
     setTimespec(this.#times, 0, atimeNs);
@@ -104,6 +130,7 @@ function reducedCalls(reason: string): DescriptorCalls {
     throw new CofferError("unsupported", `extended attributes are not available here: ${reason}`);
   };
   return {
+    openAt: undefined,
     setTimes: (descriptor, atimeNs, mtimeNs) => {
       futimesSync(descriptor, Number(atimeNs) / 1e9, Number(mtimeNs) / 1e9);
     },
@@ -115,8 +142,12 @@ function reducedCalls(reason: string): DescriptorCalls {
 }
 
 /** The kernel would take a name to end at a NUL inside of it. */
+function checkName(name: Uint8Array): void {
+  if (name.includes(0)) throw new CofferError("malformed", "a name expected no NUL byte, got one");
+}
+
 function cString(name: Uint8Array): Buffer {
-  if (name.includes(0)) throw new CofferError("malformed", "a name of an attribute expected no NUL byte, got one");
+  checkName(name);
   const text = Buffer.alloc(name.length + 1);
   text.set(name);
   return text;

@@ -10,8 +10,12 @@ import type { AnswerMessage, EndMessage, TaskMessage } from "./task-messages.ts"
 /** Enough to keep the main thread, which fetches for all of them, fully busy. */
 const maxWorkers = 4;
 
-/** Workers keep what is large in memory of their own; the garbage of small objects need not grow to tens of MiB first. */
-const resourceLimits = { maxYoungGenerationSizeMb: 16 };
+const workerOptions = {
+  // What is large is kept; the garbage of small objects need not grow to tens of MiB first.
+  resourceLimits: { maxYoungGenerationSizeMb: 16 },
+  // Else descriptors that native calls have opened are taken for somebody else's when they are closed.
+  trackUnmanagedFds: false,
+};
 
 /** How many threads read-side work should have on this machine. */
 export function usualWorkerCount(): number {
@@ -66,7 +70,7 @@ class WorkerLine<Task, Answer> implements TaskRunner<Task, Answer> {
   #failure: Error | undefined;
 
   constructor(entry: URL, setup: unknown) {
-    this.#worker = new Worker(entry, { workerData: setup, resourceLimits });
+    this.#worker = new Worker(entry, { ...workerOptions, workerData: setup });
     this.#worker.on("message", (message: AnswerMessage<Answer>) => this.#settle(message));
     this.#worker.on("error", (error) => this.#fail(error));
     this.#ended = new Promise((resolve) => this.#worker.once("exit", resolve));

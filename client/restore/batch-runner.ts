@@ -114,12 +114,12 @@ class BatchRun implements WrittenBatch {
   #prepare({ file, kept, pieces }: FileWork): void {
     if (file.existing === undefined) return;
     const { folders } = this.#execution;
-    const folder = folders.open(parentOf(file.path));
+    const folder = folders.open(file.folder);
     if (kept === undefined) {
-      const status = statusOf(folder, nameOf(file.path));
+      const status = statusOf(folder, file.name);
       if (status !== undefined) removeEntry(folders, file.path, status, false);
     } else if (kept.isReadOnly && pieces.length > 0) {
-      makeWritable(folder, nameOf(file.path));
+      makeWritable(folder, file.name);
     }
   }
 
@@ -158,8 +158,8 @@ class BatchRun implements WrittenBatch {
     this.#workOf.set(number, work);
     return {
       number,
-      folder: parentOf(file.path),
-      name: nameOf(file.path),
+      folder: file.folder,
+      name: file.name,
       creates: isNew && hasOneWriter,
       isNew,
       finalSizeBytes: needsSize ? contentBytes : undefined,

@@ -2,7 +2,7 @@
 import { BlobList } from "../reading/blob-list.ts";
 import type { TaskRunner } from "../reading/task-workers.ts";
 import type { BlobTable } from "../repository/blob-table.ts";
-import { type BytePath, nameOf, parentOf } from "./byte-path.ts";
+import type { BytePath } from "./byte-path.ts";
 import type { FilePiece } from "./content-plan.ts";
 import type { CompareAnswer, RestoreAnswer, RestoreTask } from "./file-tasks.ts";
 import type { ItemMetadata } from "./item-metadata.ts";
@@ -22,7 +22,7 @@ export interface ContentComparison {
 export async function compareContent(
   runner: TaskRunner<RestoreTask, RestoreAnswer>,
   table: BlobTable,
-  path: BytePath,
+  { folder, name }: { readonly folder: BytePath; readonly name: BytePath },
   pieces: readonly FilePiece[],
   metadata?: ItemMetadata,
 ): Promise<ContentComparison> {
@@ -33,8 +33,8 @@ export async function compareContent(
       const position = part[0]?.position ?? 0;
       const task: RestoreTask = {
         kind: "compare",
-        folder: parentOf(path),
-        name: nameOf(path),
+        folder,
+        name,
         position,
         blobs,
         metadata,

@@ -20,6 +20,9 @@ export interface ExistingFile {
 
 export interface PlannedFile {
   readonly path: BytePath;
+  /** The two parts of the path. */
+  readonly folder: BytePath;
+  readonly name: BytePath;
   readonly content: readonly Id[];
   /** As the node says; only for what is shown. */
   readonly sizeBytes: number;

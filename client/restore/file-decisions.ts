@@ -79,7 +79,7 @@ async function decide(
   const compared = existing.looksUnchanged ? [] : pieces;
   const needsLook = compared.length > 0 || existing.hasOtherNames;
   const result = needsLook
-    ? await compareContent(runner, index.table, file.path, compared, existing.hasOtherNames ? file.metadata : undefined)
+    ? await compareContent(runner, index.table, file, compared, existing.hasOtherNames ? file.metadata : undefined)
     : { sizeBytes: existing.sizeBytes, missing: [], hasMetadata: false };
   const isUnchanged = result.missing.length === 0 && result.sizeBytes === contentBytes;
   if (existing.hasOtherNames) return isUnchanged && result.hasMetadata ? undefined : newFile(file, pieces);

@@ -1,5 +1,5 @@
 /** Opens the files that one thread writes to, and keeps those with more pieces to come open. */
-import { closeSync, constants, fstatSync, openSync } from "node:fs";
+import { closeSync, constants, fstatSync } from "node:fs";
 import { CofferError } from "../../shared/errors.ts";
 import { textOf } from "./byte-path.ts";
 import type { FileToWrite } from "./file-tasks.ts";
@@ -38,6 +38,17 @@ export class FileHandles {
     return descriptor;
   }
 
+  /** A file that is made, and that nobody else will ask for: the caller closes it. Throws as `descriptorOf`. */
+  createFile(file: FileToWrite): number {
+    const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
+    const folder = this.#folders.open(file.folder);
+    return folder.openFile(file.name, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, newFileMode);
+  }
+
+  has(file: FileToWrite): boolean {
+    return this.#open.has(file.number) || this.#created.has(file.number);
+  }
+
   /** To be called after the last piece, and when a file has failed. */
   close(file: FileToWrite): void {
     this.#created.delete(file.number);
@@ -53,14 +64,13 @@ export class FileHandles {
   }
 
   #openFile(file: FileToWrite): number {
-    const path = this.#folders.open(file.folder).pathOf(file.name);
-    const { O_CREAT, O_EXCL, O_NOFOLLOW, O_WRONLY } = constants;
     if (file.creates && !this.#created.has(file.number)) {
-      const descriptor = openSync(path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, newFileMode);
+      const descriptor = this.createFile(file);
       this.#created.add(file.number);
       return descriptor;
     }
-    const descriptor = openSync(path, O_WRONLY | O_NOFOLLOW | constants.O_NONBLOCK);
+    const flags = constants.O_WRONLY | constants.O_NOFOLLOW | constants.O_NONBLOCK;
+    const descriptor = this.#folders.open(file.folder).openFile(file.name, flags, newFileMode);
     const status = fstatSync(descriptor);
     if (status.isFile() && status.nlink === 1) return descriptor;
     closeSync(descriptor);

@@ -118,6 +118,11 @@ export function freshItemIn(folder: TargetFolder): FreshItem {
 /** Of an open regular file. Throws the first failure after all steps were tried. */
 export function applyToFile(descriptor: number, metadata: ItemMetadata, fresh?: FreshItem): void {
   const calls = descriptorCalls();
+  if (fresh !== undefined && needsTimesAndModeOnly(metadata, fresh)) {
+    calls.setTimes(descriptor, metadata.atimeNs, metadata.mtimeNs);
+    fchmodSync(descriptor, metadata.mode);
+    return;
+  }
   applySteps(
     {
       chown: (uid, gid) => fchownSync(descriptor, uid, gid),
@@ -131,6 +136,11 @@ export function applyToFile(descriptor: number, metadata: ItemMetadata, fresh?: 
     undefined,
     fresh,
   );
+}
+
+/** Most files of most restores. */
+function needsTimesAndModeOnly({ uid, gid, xattrs }: ItemMetadata, fresh: FreshItem): boolean {
+  return uid === fresh.uid && gid === fresh.gid && xattrs.length === 0 && !fresh.mayHaveXattrs;
 }
 
 /** Of a folder. Throws as `applyToFile`. */

@@ -34,9 +34,15 @@ export function packFiles(files: readonly FileToWrite[]): PackedFiles {
       folderNumbers.set(file.folder, folder);
     }
     const { metadata } = file;
-    const row = [file.number, file.slot, folder, flagsOf(file), file.finalSizeBytes ?? 0];
-    numbers.set(row, index * columns);
-    numbers.set([metadata.uid, metadata.gid, metadata.mode], index * columns + row.length);
+    const row = index * columns;
+    numbers[row] = file.number;
+    numbers[row + 1] = file.slot;
+    numbers[row + 2] = folder;
+    numbers[row + 3] = flagsOf(file);
+    numbers[row + 4] = file.finalSizeBytes ?? 0;
+    numbers[row + 5] = metadata.uid;
+    numbers[row + 6] = metadata.gid;
+    numbers[row + 7] = metadata.mode;
     times[index * 2] = metadata.atimeNs;
     times[index * 2 + 1] = metadata.mtimeNs;
     if (metadata.xattrs.length > 0) xattrs.push([index, metadata.xattrs]);
@@ -54,30 +60,33 @@ function flagsOf(file: FileToWrite): number {
   );
 }
 
-export function unpackFiles(packed: PackedFiles): FileToWrite[] {
-  const xattrs = new Map(packed.xattrs);
-  if (packed.numbers.length === 0) return [];
-  return packed.names.split("/").map((name, index) => {
-    const row = packed.numbers.subarray(index * columns, (index + 1) * columns);
-    const [number = 0, slot = 0, folder = 0, flags = 0, finalSizeBytes = 0, uid = 0, gid = 0, mode = 0] = row;
+export function unpackFiles({ numbers, times, names, folders, xattrs }: PackedFiles): FileToWrite[] {
+  if (numbers.length === 0) return [];
+  const xattrsOf = new Map(xattrs);
+  const numberAt = (index: number): number => numbers[index] ?? 0;
+  return names.split("/").map((name, index) => {
+    const row = index * columns;
+    const flags = numberAt(row + 3);
     return {
-      number,
-      slot,
+      number: numberAt(row),
+      slot: numberAt(row + 1),
       name,
-      folder: packed.folders[folder] ?? "",
+      folder: folders[numberAt(row + 2)] ?? "",
       creates: (flags & flag.creates) !== 0,
       isNew: (flags & flag.isNew) !== 0,
       leavesHoles: (flags & flag.leavesHoles) !== 0,
-      finalSizeBytes: (flags & flag.hasFinalSize) === 0 ? undefined : finalSizeBytes,
+      finalSizeBytes: (flags & flag.hasFinalSize) === 0 ? undefined : numberAt(row + 4),
       metadata: {
-        uid,
-        gid,
-        mode,
-        atimeNs: packed.times[index * 2] ?? 0n,
-        mtimeNs: packed.times[index * 2 + 1] ?? 0n,
-        xattrs: xattrs.get(index) ?? [],
+        uid: numberAt(row + 5),
+        gid: numberAt(row + 6),
+        mode: numberAt(row + 7),
+        atimeNs: times[index * 2] ?? 0n,
+        mtimeNs: times[index * 2 + 1] ?? 0n,
+        xattrs: xattrsOf.get(index) ?? noXattrs,
         removesOtherXattrs: (flags & flag.removesOtherXattrs) !== 0,
       },
     };
   });
 }
+
+const noXattrs: readonly XattrToSet[] = [];

@@ -149,7 +149,7 @@ export class RestoreVisitor implements WalkVisitor {
     else throw new CofferError("unsupported", `an item of type ${node.type} cannot be restored`);
   }
 
-  #planFile({ node, path }: WalkedItem, status: BigIntStats | undefined, metadata: ItemMetadata): void {
+  #planFile({ node, path, name, folder }: WalkedItem, status: BigIntStats | undefined, metadata: ItemMetadata): void {
     if (node.content === null) throw new CofferError("damaged", "the snapshot has no list of blobs for this file");
     const decision = decideFile(status, { sizeBytes: node.sizeBytes, mtimeNs: metadata.mtimeNs }, this.#overwrite);
     if (decision === "skip") {
@@ -159,6 +159,8 @@ export class RestoreVisitor implements WalkVisitor {
     if (decision === "create" && status !== undefined) this.#clear(path, status);
     this.#batch.addFile({
       path,
+      folder: folder.path,
+      name,
       content: node.content,
       sizeBytes: node.sizeBytes,
       metadata,

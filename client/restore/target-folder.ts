@@ -9,7 +9,8 @@
  */
 import { closeSync, constants, fstatSync, lstatSync, openSync, statSync } from "node:fs";
 import { CofferError } from "../../shared/errors.ts";
-import { type BytePath, bytePathOf, nameOf, parentOf, systemPathOf, textOf } from "./byte-path.ts";
+import { descriptorCalls } from "../platform/descriptor-calls.ts";
+import { type BytePath, bytePathOf, bytesOf, nameOf, parentOf, systemPathOf, textOf } from "./byte-path.ts";
 
 /** Not in node:fs. A descriptor for reaching what is below it only; needs no permission on the folder itself. */
 export const openPathOnly: number = process.platform === "linux" ? 0o10000000 : 0;
@@ -23,6 +24,8 @@ export interface TargetFolder {
   pathOf(name: BytePath): SystemPath;
   /** A path to the folder itself, for calls that follow links. */
   ownPath(): SystemPath;
+  /** A descriptor for the entry of that name. `flags` must have O_NOFOLLOW. Throws what the system says. */
+  openFile(name: BytePath, flags: number, mode: number): number;
   /** Throws what the system says: ENOENT, or ENOTDIR for anything but a folder, a link to one included. */
   open(name: BytePath): TargetFolder;
   close(): void;
@@ -90,6 +93,13 @@ class DescriptorFolder implements TargetFolder {
     return `${this.#prefix}.`;
   }
 
+  openFile(name: BytePath, flags: number, mode: number): number {
+    const { openAt } = descriptorCalls();
+    // Cheaper than the path by a third, where it is to be had.
+    if (openAt !== undefined) return openAt(this.#descriptor, bytesOf(name), flags, mode);
+    return openSync(this.pathOf(name), flags, mode);
+  }
+
   open(name: BytePath): TargetFolder {
     const flags = constants.O_RDONLY | constants.O_DIRECTORY | constants.O_NOFOLLOW | openPathOnly;
     return new DescriptorFolder(openSync(this.pathOf(name), flags), true);
@@ -121,6 +131,10 @@ class CheckedFolder implements TargetFolder {
   ownPath(): SystemPath {
     this.#check();
     return systemPathOf(this.#path);
+  }
+
+  openFile(name: BytePath, flags: number, mode: number): number {
+    return openSync(this.pathOf(name), flags, mode);
   }
 
   open(name: BytePath): TargetFolder {

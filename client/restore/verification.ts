@@ -63,9 +63,10 @@ export class VerificationVisitor implements WalkVisitor {
     await forEachConcurrently(items, this.#parts.concurrency, (item) => this.#compare(item));
   }
 
-  async #compare({ path, node }: WalkedItem): Promise<void> {
+  async #compare({ path, node, name, folder }: WalkedItem): Promise<void> {
+    const place = { folder: folder.path, name };
     const pieces = piecesOf(node.content ?? [], this.#parts.index);
-    const { sizeBytes, missing } = await compareContent(this.#parts.runner, this.#parts.index.table, path, pieces);
+    const { sizeBytes, missing } = await compareContent(this.#parts.runner, this.#parts.index.table, place, pieces);
     this.fileCount += 1;
     const expectedBytes = sizeOfPieces(pieces);
     const first = missing[0];
