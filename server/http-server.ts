@@ -83,14 +83,22 @@ export function createHttpServer(application: RequestListener, tls: TlsSettings 
     });
     application(request, response);
   };
+  /**
+   * A request that was sent before the answer to the one before it waits for its turn. Node would let its answer begin at once, into
+   * memory, and would never tell it that the client has left: whatever it had opened would stay open.
+   */
+  const serveInTurn = (request: IncomingMessage, response: ServerResponse): void => {
+    if (response.socket === null) response.once("socket", () => serve(request, response));
+    else serve(request, response);
+  };
   server.on(tls === undefined ? "connection" : "secureConnection", (socket: Socket) => {
     sockets.add(socket);
     socket.once("close", () => sockets.delete(socket));
   });
-  server.on("request", serve);
+  server.on("request", serveInTurn);
   server.on("checkContinue", (request, response) => {
     holdContinue(request);
-    serve(request, response);
+    serveInTurn(request, response);
   });
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
     refuseMalformed(error, socket, latest.get(socket));

@@ -1,5 +1,5 @@
 /**
- * A repository on a REST server: rest-server, Coffer's own, rclone. Protocol: docs/PROTOCOL.md. Works over any
+ * A repository on a REST server: rest-server, Coffer's own, rclone. Protocol: docs/protocol.md. Works over any
  * HttpTransport, so also in a browser. Knows nothing of retries, limits and caches: those are wrappers.
  */
 import { CofferError, hasErrorCode } from "../../shared/errors.ts";

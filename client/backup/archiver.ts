@@ -6,7 +6,7 @@ import { CofferError } from "../../shared/errors.ts";
 import type { Id } from "../../shared/format/layout.ts";
 import { encodeTree } from "../../shared/format/tree.ts";
 import { encodeNode, type TreeNode } from "../../shared/format/tree-node.ts";
-import { type ByteString, displayBytes, toBytes } from "./byte-paths.ts";
+import { type ByteString, displayBytes } from "./byte-paths.ts";
 import { entryFailure, itemFailure } from "./failures.ts";
 import type { FileContent, FileReadingEvents, FileToRead } from "./file-reading.ts";
 import { type ItemReports, nothingAdded } from "./item-reports.ts";
@@ -173,7 +173,7 @@ export class Archiver implements WalkVisitor<ArchiveFolder>, FileReadingEvents<A
 
   started(file: ArchiveFile): void {
     file.startedMs = this.#dependencies.now();
-    this.#dependencies.events.fileStarted?.(toBytes(pathOf(file)));
+    this.#dependencies.events.fileStarted?.(pathOf(file));
   }
 
   bytesRead(count: number): void {

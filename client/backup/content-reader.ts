@@ -68,7 +68,7 @@ export class ContentReader {
       const { descriptor, status } = openRegularFile(toBytes(path));
       call = "read";
       try {
-        const length = this.#readUpTo(descriptor, batchFileMaxBytes + 1);
+        const length = this.#readUpTo(descriptor, batchFileMaxBytes + 1, status.sizeBytes);
         if (length > batchFileMaxBytes) {
           exceptions.push({ index, kind: "grown" });
           return -1;
@@ -87,13 +87,16 @@ export class ContentReader {
     }
   }
 
-  /** From the beginning. Files of /proc give fewer bytes than asked for, so only 0 means the end. */
-  #readUpTo(descriptor: number, maxBytes: number): number {
+  /**
+   * From the beginning. Files of /proc have no size and give fewer bytes than asked for, so only 0 means the end; but a read that ends
+   * exactly where the file was just said to end has come to it.
+   */
+  #readUpTo(descriptor: number, maxBytes: number, expectedBytes: number): number {
     let length = 0;
     while (length < maxBytes) {
       const count = readSync(descriptor, this.#engine.scratch, length, maxBytes - length, null);
-      if (count === 0) break;
       length += count;
+      if (count === 0 || length === expectedBytes) break;
     }
     return length;
   }

@@ -96,12 +96,25 @@ export class FileRun {
 
   /** The root tree's id, and how many entries it has. Rejects with the first failure of the backup. */
   async run(): Promise<{ readonly tree: Id; readonly entries: number }> {
-    const { pipeline, options, events } = this.#context;
-    if (options.scan) {
-      const isNeedless = (): boolean => this.#archiver.rootTree !== undefined || pipeline.hasFailed;
-      const scanned = scan(this.#targets, this.#selection, events, isNeedless);
-      scanned.catch((error: unknown) => pipeline.fail(error));
+    const { options } = this.#context;
+    const scanTimer =
+      options.scanAfterMs === undefined ? undefined : setTimeout(() => this.#scan(), options.scanAfterMs);
+    try {
+      return await this.#archiveAll();
+    } finally {
+      clearTimeout(scanTimer);
     }
+  }
+
+  #scan(): void {
+    const { pipeline, events } = this.#context;
+    const isNeedless = (): boolean => this.#archiver.rootTree !== undefined || pipeline.hasFailed;
+    const scanned = scan(this.#targets, this.#selection, events, isNeedless);
+    scanned.catch((error: unknown) => pipeline.fail(error));
+  }
+
+  async #archiveAll(): Promise<{ readonly tree: Id; readonly entries: number }> {
+    const { pipeline } = this.#context;
     for (;;) {
       pipeline.throwIfFailed();
       this.#storeTrees();

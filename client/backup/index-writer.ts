@@ -1,6 +1,6 @@
 /**
  * Index files for packs that are stored. One is written as soon as it is full, so that an interrupted backup loses little: what is
- * indexed is not sent again. Source: docs/FORMAT.md, section 5.2.
+ * indexed is not sent again. Source: docs/format.md, section 5.2.
  */
 import { encodeIndex, type IndexPack } from "../../shared/format/index-file.ts";
 import type { Id } from "../../shared/format/layout.ts";

@@ -1,6 +1,6 @@
 /** Counts and tells of items that are complete: new, modified or unchanged beside the parent's node. */
 import { nodesEqual, type TreeNode } from "../../shared/format/tree-node.ts";
-import { type ByteString, toBytes } from "./byte-paths.ts";
+import type { ByteString } from "./byte-paths.ts";
 import type { Added } from "./messages.ts";
 import type { BackupEvents, CompletedItem } from "./options.ts";
 import type { Statistics } from "./statistics.ts";
@@ -55,7 +55,7 @@ export class ItemReports {
     this.#events.itemCompleted?.({
       kind,
       action,
-      path: toBytes(kind === "directory" ? `${item.path}/` : item.path),
+      path: kind === "directory" ? `${item.path}/` : item.path,
       durationMs: action === "unchanged" ? 0 : performance.now() - item.startedMs,
       dataBytes: data.bytes,
       dataStoredBytes: data.storedBytes,

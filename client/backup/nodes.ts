@@ -1,4 +1,4 @@
-/** From what the file system says about an entry to its node. Source: docs/FORMAT.md, sections 6.2 to 6.6. */
+/** From what the file system says about an entry to its node. Source: docs/format.md, sections 6.2 to 6.6. */
 import { CofferError } from "../../shared/errors.ts";
 import { goModeOf } from "../../shared/format/mode.ts";
 import { formatTime, parseTime, type ZoneOffset } from "../../shared/format/time.ts";

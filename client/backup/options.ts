@@ -1,9 +1,10 @@
-/** What a backup is asked to do, what it tells while it runs, and what it answers. Meaning of each: docs/CLI.md, backup. */
+/** What a backup is asked to do, what it tells while it runs, and what it answers. Meaning of each: docs/cli.md, backup. */
 import type { Id } from "../../shared/format/layout.ts";
 import type { CompressionMode } from "../../shared/format/provider.ts";
 import type { Snapshot, SnapshotSummary } from "../../shared/format/snapshot.ts";
 import type { ZoneOffset } from "../../shared/format/time.ts";
 import type { FileStatus } from "../platform/file-status.ts";
+import type { ByteString } from "./byte-paths.ts";
 
 /** What decides about entries that are not named as targets. Paths are absolute on disk, as bytes. */
 export interface Selection {
@@ -54,8 +55,8 @@ export interface BackupOptions extends Partial<Selection> {
   readonly skipIfUnchanged?: boolean | undefined;
   /** Read, chunk and compress everything, store nothing. */
   readonly dryRun?: boolean | undefined;
-  /** Count files and bytes beforehand, for progress with totals. */
-  readonly scan?: boolean | undefined;
+  /** After how long files and bytes are counted ahead, for progress with totals; never when missing. */
+  readonly scanAfterMs?: number | undefined;
   /** Files read at the same time. As many as there are processors, at most 4, when missing. */
   readonly readConcurrency?: number | undefined;
   /** A pack is finished once its blobs have this size; 16 MiB when missing. */
@@ -74,7 +75,7 @@ export interface CompletedItem {
   /** Compared with the parent's node: absent, different, or equal. */
   readonly action: "new" | "modified" | "unchanged";
   /** In the snapshot; a directory's ends with "/". */
-  readonly path: Uint8Array;
+  readonly path: ByteString;
   /** 0 for an unchanged item. */
   readonly durationMs: number;
   /** Of new data blobs of this file: plain, and as stored in packs. */
@@ -90,7 +91,7 @@ export interface BackupEvents {
   scanProgress?(files: number, bytes: number): void;
   scanFinished?(files: number, bytes: number): void;
   /** The path in the snapshot of a file that is about to be read. */
-  fileStarted?(path: Uint8Array): void;
+  fileStarted?(path: ByteString): void;
   /** Bytes of files that were read, or need not be read, since the last call. */
   bytesRead?(count: number): void;
   itemCompleted?(item: CompletedItem): void;

@@ -1,6 +1,6 @@
 /**
  * Puts packs together: each blob is compressed, sealed into the pack's buffer, and verified there before anything else happens to it.
- * Source: docs/FORMAT.md, sections 4.1 to 4.3 and 8. One builder per thread and blob type.
+ * Source: docs/format.md, sections 4.1 to 4.3 and 8. One builder per thread and blob type.
  */
 import { hash } from "node:crypto";
 import { CofferError } from "../../shared/errors.ts";

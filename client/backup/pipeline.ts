@@ -1,7 +1,7 @@
 /**
  * Everything between a task for a worker and a pack in the index: workers, pack buffers, tree packs, uploads, index files, and the one
  * place where a failure of any of them ends the backup. Order of durability: packs, then the index that names them, then (by the
- * caller) the snapshot. Source: docs/FORMAT.md, section 9.2.
+ * caller) the snapshot. Source: docs/format.md, section 9.2.
  */
 import { CofferError, hasErrorCode } from "../../shared/errors.ts";
 import { toHex } from "../../shared/format/bytes.ts";

@@ -1,4 +1,4 @@
-/** Which entries a backup leaves out, built from the flags of the command line. Source: docs/CLI.md, selection in backup. */
+/** Which entries a backup leaves out, built from the flags of the command line. Source: docs/cli.md, selection in backup. */
 import { decodePath } from "../filter/path-text.ts";
 import { type FileStatus, linkStatus } from "../platform/file-status.ts";
 import {

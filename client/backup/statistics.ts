@@ -1,4 +1,4 @@
-/** What a backup counts, for its summary. Source: docs/FORMAT.md, section 7.1. */
+/** What a backup counts, for its summary. Source: docs/format.md, section 7.1. */
 import type { SnapshotSummary } from "../../shared/format/snapshot.ts";
 import type { Added } from "./messages.ts";
 import type { CompletedItem } from "./options.ts";

@@ -1,4 +1,4 @@
-/** The backup of one file that comes from a stream. Source: docs/CLI.md, stdin; docs/FORMAT.md, section 6.7. */
+/** The backup of one file that comes from a stream. Source: docs/cli.md, stdin; docs/format.md, section 6.7. */
 import { CofferError } from "../../shared/errors.ts";
 import type { Id } from "../../shared/format/layout.ts";
 import { goModeOf } from "../../shared/format/mode.ts";
@@ -37,7 +37,7 @@ export class StreamRun {
     const { options, events, reports } = this.#context;
     if (options.rejectByPath?.(toBytes(this.#path))) return { tree: await this.#storeRoot([]), entries: 0 };
     const startedMs = performance.now();
-    events.fileStarted?.(toBytes(this.#path));
+    events.fileStarted?.(this.#path);
     const content = await this.#read();
     if (content.sizeBytes === 0) {
       const text = `failed to save ${toDisplay(this.#path)}: read ${this.#input.name}: no data read`;

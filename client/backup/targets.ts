@@ -1,4 +1,4 @@
-/** From the targets that a user names to the shape of the root tree. Source: docs/CLI.md, "From targets to the tree". */
+/** From the targets that a user names to the shape of the root tree. Source: docs/cli.md, "From targets to the tree". */
 import { CofferError } from "../../shared/errors.ts";
 import { absolutePath, type ByteString, cleanPath, joinPath } from "./byte-paths.ts";
 

@@ -1,6 +1,6 @@
 /**
  * Checks a repository: the index files, the packs against them, the trees of the snapshots, and as far as wanted the content
- * of the packs. Verdicts: docs/FORMAT.md, check. Nothing is changed.
+ * of the packs. Verdicts: docs/format.md, check. Nothing is changed.
  */
 import type { Id } from "../../shared/format/layout.ts";
 import { compileKernels } from "../../shared/kernels/kernels.ts";

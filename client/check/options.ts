@@ -1,4 +1,4 @@
-/** What a check is asked to do, what it tells while it runs, and what it answers. Verdicts: docs/FORMAT.md, check. */
+/** What a check is asked to do, what it tells while it runs, and what it answers. Verdicts: docs/format.md, check. */
 import type { Id } from "../../shared/format/layout.ts";
 
 /** How much of the packs is read and verified. */

@@ -1,4 +1,4 @@
-/** Verifies a pack as docs/FORMAT.md says under check: every blob, the header, the name. */
+/** Verifies a pack as docs/format.md says under check: every blob, the header, the name. */
 import { createHash, type Hash } from "node:crypto";
 import { CofferError } from "../../shared/errors.ts";
 import { toHex } from "../../shared/format/bytes.ts";

@@ -1,4 +1,4 @@
-/** `--read-data-subset`: what it may say, and which packs that chooses. docs/CLI.md, check. */
+/** `--read-data-subset`: what it may say, and which packs that chooses. docs/cli.md, check. */
 import { CofferError } from "../../shared/errors.ts";
 import { type CheckedPack, firstByteOf } from "./inventory.ts";
 import type { ReadDataSelection } from "./options.ts";

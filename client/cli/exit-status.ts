@@ -1,4 +1,4 @@
-/** From an error to what the program says last and the code it ends with. Source: docs/CLI.md, exit codes. */
+/** From an error to what the program says last and the code it ends with. Source: docs/cli.md, exit codes. */
 import { CofferError, type ErrorCode } from "../../shared/errors.ts";
 
 export const exitStatus = {

@@ -1,6 +1,6 @@
 /**
  * `RESTIC_FEATURES`: names of restic's feature flags. None of them changes what this program does; a value that restic would
- * refuse is refused, and one that restic warns about is warned about, so that a typing error is found. Source: docs/CLI.md.
+ * refuse is refused, and one that restic warns about is warned about, so that a typing error is found. Source: docs/cli.md.
  */
 import { parseGoBoolean } from "./arguments/go-values.ts";
 import { InvalidValue } from "./arguments/invalid-value.ts";

@@ -1,4 +1,4 @@
-/** The flags that every command has. Source: docs/CLI.md, global flags. */
+/** The flags that every command has. Source: docs/cli.md, global flags. */
 import type { CompressionMode } from "../../shared/format/provider.ts";
 import {
   booleanFlag,

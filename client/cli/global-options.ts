@@ -1,4 +1,4 @@
-/** What the global flags and the environment say together: a flag wins over its variable. Source: docs/CLI.md. */
+/** What the global flags and the environment say together: a flag wins over its variable. Source: docs/cli.md. */
 
 import type { CompressionMode } from "../../shared/format/provider.ts";
 import { parseExtendedOptions } from "../backends/extended-options.ts";

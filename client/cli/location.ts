@@ -1,4 +1,4 @@
-/** Where a repository is, from flags and environment. Source: docs/CLI.md, global flags. */
+/** Where a repository is, from flags and environment. Source: docs/cli.md, global flags. */
 import { readFile } from "node:fs/promises";
 import { parseLocation } from "../backends/location.ts";
 import { fatalError, reasonOf, wrapError } from "./exit-status.ts";

@@ -1,6 +1,6 @@
 /**
  * What commands say, by kind: results, normal messages, details; texts or JSON. Which of them are shown depends on
- * `--quiet`, `-v`, `--json`. Source: docs/CLI.md, verbosity.
+ * `--quiet`, `-v`, `--json`. Source: docs/cli.md, verbosity.
  */
 import { encodeJsonString } from "../../shared/format/go-json.ts";
 import type { OutputQueue } from "./output-queue.ts";

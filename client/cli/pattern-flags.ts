@@ -1,4 +1,4 @@
-/** The flags with patterns that exclude or include, and what they say together. Source: docs/CLI.md, patterns. */
+/** The flags with patterns that exclude or include, and what they say together. Source: docs/cli.md, patterns. */
 import { readPatternFile } from "../filter/pattern-files.ts";
 import { invalidPatterns, type PatternLists } from "../filter/select.ts";
 import { arrayFlag, type FlagTable, type FlagValues } from "./arguments/flag.ts";

@@ -1,4 +1,4 @@
-/** When progress is shown, and the counters that most commands show. Source: docs/CLI.md, progress. */
+/** When progress is shown, and the counters that most commands show. Source: docs/cli.md, progress. */
 import type { Output } from "./output.ts";
 import { formatClock, formatPercent } from "./text/numbers.ts";
 

@@ -1,4 +1,4 @@
-/** A second repository, from which `init` may take over how files are cut. Source: docs/CLI.md, second repository. */
+/** A second repository, from which `init` may take over how files are cut. Source: docs/cli.md, second repository. */
 import { createNodeProvider } from "../platform/node-provider.ts";
 import { RepositoryOpening } from "../repository/opening.ts";
 import { booleanFlag, type FlagTable, type FlagValues, optionalTextFlag } from "./arguments/flag.ts";

@@ -1,6 +1,6 @@
 /**
  * What signals do: SIGINT and SIGTERM cancel the work, which then cleans up after itself; SIGHUP does nothing, because other
- * programs use it to see whether the owner of a lock is alive. Source: docs/CLI.md, exit codes.
+ * programs use it to see whether the owner of a lock is alive. Source: docs/cli.md, exit codes.
  */
 import { writeSync } from "node:fs";
 import { CofferError } from "../../shared/errors.ts";

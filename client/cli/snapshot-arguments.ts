@@ -1,4 +1,4 @@
-/** Which snapshots a command is about: the filter flags, and what is said about snapshots that cannot be found. Source: docs/CLI.md, finding snapshots. */
+/** Which snapshots a command is about: the filter flags, and what is said about snapshots that cannot be found. Source: docs/cli.md, finding snapshots. */
 import { resolve } from "node:path";
 import { hasErrorCode } from "../../shared/errors.ts";
 import { describeFilter, parseTagList, type SnapshotFilter } from "../repository/snapshot-filter.ts";

@@ -1,4 +1,4 @@
-/** Tables of snapshots. Source: docs/CLI.md, tables. */
+/** Tables of snapshots. Source: docs/cli.md, tables. */
 import { formatLocal, parseTime } from "../../shared/format/time.ts";
 import { localTimeZone, localZoneOffset } from "../platform/time-zone.ts";
 import type { StoredSnapshot } from "../repository/snapshots.ts";

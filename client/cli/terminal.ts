@@ -1,6 +1,6 @@
 /**
  * The screen: messages, and below them status lines that are drawn over again and again. On anything but a terminal
- * messages are plain lines. Source: docs/CLI.md, progress.
+ * messages are plain lines. Source: docs/cli.md, progress.
  */
 import type { OutputQueue, StandardStream } from "./output-queue.ts";
 import { cutToWidth } from "./text/display-width.ts";

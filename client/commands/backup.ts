@@ -23,6 +23,8 @@ import { loadIndex, type Session, withSession } from "../cli/session.ts";
 import { createExcludeFilter, type ExcludeFilter } from "../filter/select.ts";
 import { localZoneOffset } from "../platform/time-zone.ts";
 
+const unwatchedScanDelayMs = 10_000;
+
 export const backupCommand: Command = defineCommand({
   name: "backup",
   synopsis: "[FILE/DIR] ...",
@@ -164,13 +166,21 @@ async function backupOptionsOf(
     ignoreCtime: flagOrVariable(values.ignoreCtime, environment, "RESTIC_IGNORE_CTIME"),
     skipIfUnchanged: values.skipIfUnchanged,
     dryRun: values.dryRun,
-    scan: !values.noScan,
+    scanAfterMs: values.noScan ? undefined : scanDelayMs(context),
     readConcurrency,
     packSizeBytes: packSizeBytesOf(options),
     compression: options.compression,
     extraVerify: options.extraVerify,
     lock: session.lock,
   };
+}
+
+/**
+ * Totals are counted at once for those who see them. On SIGUSR1 everybody may ask for them, so they are counted a little
+ * later in any case: a short backup is spared looking at every file twice.
+ */
+function scanDelayMs({ output, updateIntervalMs }: CommandContext): number {
+  return updateIntervalMs !== undefined || output.level >= 2 ? 0 : unwatchedScanDelayMs;
 }
 
 async function openStream(

@@ -1,7 +1,7 @@
 /**
  * The pattern of one path component: `*`, `?`, `[a-z]`, `[^a-z]` and escapes by backslash. Compiled once, matched often, in time linear in
  * the name for each `*`: a star takes the first place where what follows fits, which is always good enough.
- * Source: docs/CLI.md, patterns.
+ * Source: docs/cli.md, patterns.
  */
 import { CofferError } from "../../shared/errors.ts";
 

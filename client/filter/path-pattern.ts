@@ -1,4 +1,4 @@
-/** A pattern for whole paths: component patterns, `**` for any number of components. Source: docs/CLI.md, patterns. */
+/** A pattern for whole paths: component patterns, `**` for any number of components. Source: docs/cli.md, patterns. */
 import { compileComponent, type NameMatcher } from "./component-pattern.ts";
 
 /** A cleaned path, split: an absolute one has the root "/" as its first component. */

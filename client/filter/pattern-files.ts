@@ -1,4 +1,4 @@
-/** Files with one pattern in each line. Source: docs/CLI.md, pattern files. */
+/** Files with one pattern in each line. Source: docs/cli.md, pattern files. */
 import { readFile } from "node:fs/promises";
 import { CofferError } from "../../shared/errors.ts";
 import { decodePath } from "./path-text.ts";

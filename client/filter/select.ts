@@ -1,7 +1,7 @@
 /**
  * Lists of patterns, and what they say about paths. In a list the last pattern that matches decides; of the two lists, with and without
  * regard to case, either is enough. Paths are absolute and clean, as `decodePath` gives them.
- * Source: docs/CLI.md, patterns.
+ * Source: docs/cli.md, patterns.
  */
 
 import { compilePattern, type PathComponents, type PathPattern, splitPath } from "./path-pattern.ts";

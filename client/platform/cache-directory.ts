@@ -1,6 +1,6 @@
 /**
  * The cache in a folder, laid out as restic's is, so that both programs use one: `<base>/<repository id>/{snapshots,index,data}/<first
- * two digits>/<id>`, whole files as they are stored. Source: docs/FORMAT.md, "Cache".
+ * two digits>/<id>`, whole files as they are stored. Source: docs/format.md, "Cache".
  */
 import { randomInt } from "node:crypto";
 import { constants } from "node:fs";

@@ -1,6 +1,6 @@
 /**
  * Sealing by public interfaces only: AES-256-CTR by node:crypto, Poly1305 by the WebAssembly kernels. Works wherever Node
- * does. Source: docs/FORMAT.md, section 2.2.
+ * does. Source: docs/format.md, section 2.2.
  */
 import { type Cipheriv, createCipheriv, createSecretKey, type KeyObject } from "node:crypto";
 import { CofferError } from "../../shared/errors.ts";

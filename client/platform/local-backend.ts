@@ -1,6 +1,6 @@
 /**
  * A repository in a local folder. A file is written under a temporary name in its final folder, flushed, renamed, and
- * the folder flushed: nobody ever sees a part of it. Layout and modes: docs/FORMAT.md, "Layout".
+ * the folder flushed: nobody ever sees a part of it. Layout and modes: docs/format.md, "Layout".
  */
 import { randomInt } from "node:crypto";
 import { constants } from "node:fs";

@@ -1,6 +1,6 @@
 /**
  * Sealing by the OpenSSL inside the node binary, called directly on our own memory: nothing is allocated or copied, and
- * Poly1305 runs in OpenSSL's vector code. Two to three times as fast as the public interfaces. Source: docs/FORMAT.md,
+ * Poly1305 runs in OpenSSL's vector code. Two to three times as fast as the public interfaces. Source: docs/format.md,
  * section 2.2.
  *
  * Official builds of Node for Linux export OpenSSL's functions, other builds may not (or not any more). So this is an

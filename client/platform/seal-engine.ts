@@ -1,6 +1,6 @@
 /**
  * Sealing for hot loops, into memory of the caller's. One engine per thread. It checks and lays out; the arithmetic is
- * done by OpenSSL directly where that works, else by node:crypto and the WebAssembly kernels. Source: docs/FORMAT.md,
+ * done by OpenSSL directly where that works, else by node:crypto and the WebAssembly kernels. Source: docs/format.md,
  * section 2.2.
  */
 import { randomFillSync } from "node:crypto";

@@ -1,6 +1,6 @@
 /**
  * zstd on the library inside Node, for threads that code many blobs: one context and one output buffer, used again and
- * again. docs/FORMAT.md, section 8.
+ * again. docs/format.md, section 8.
  *
  * The documented calls of node:zlib make a context per call (13 us against 0.4 us for a small blob, and megabytes of
  * garbage for large ones). A stream's handle, which is not documented, can be driven directly: with all input in one call

@@ -1,4 +1,4 @@
-/** Which bytes of a pack to ask for, so that many blobs come with few requests. docs/FORMAT.md, reading blobs. */
+/** Which bytes of a pack to ask for, so that many blobs come with few requests. docs/format.md, reading blobs. */
 import { maxRangeGapBytes } from "../../shared/format/limits.ts";
 
 /** A part of a pack that one request fetches, and which of the wanted blobs lie in it. */

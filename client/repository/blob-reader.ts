@@ -1,4 +1,4 @@
-/** Reads single blobs, verified, from whichever copy is good. Source: docs/FORMAT.md, section 4.5. */
+/** Reads single blobs, verified, from whichever copy is good. Source: docs/format.md, section 4.5. */
 import { CofferError } from "../../shared/errors.ts";
 import { toHex } from "../../shared/format/bytes.ts";
 import type { FileHandle, Id } from "../../shared/format/layout.ts";

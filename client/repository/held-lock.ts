@@ -1,4 +1,4 @@
-/** A lock from its writing to its release: refreshed every five minutes, won back after a sleep, or lost. Source: docs/FORMAT.md, section 7.4. */
+/** A lock from its writing to its release: refreshed every five minutes, won back after a sleep, or lost. Source: docs/format.md, section 7.4. */
 import { CofferError, hasErrorCode } from "../../shared/errors.ts";
 import type { Id } from "../../shared/format/layout.ts";
 import type { Lock } from "../../shared/format/lock.ts";

@@ -1,4 +1,4 @@
-/** Making a new repository. Source: docs/FORMAT.md, section 3.1. */
+/** Making a new repository. Source: docs/format.md, section 3.1. */
 import { CofferError, hasErrorCode } from "../../shared/errors.ts";
 import { toHex, utf8Encode } from "../../shared/format/bytes.ts";
 import { type Config, encodeConfig } from "../../shared/format/config.ts";

@@ -1,4 +1,4 @@
-/** Finding the key file that a password opens. Source: docs/FORMAT.md, section 2.5. */
+/** Finding the key file that a password opens. Source: docs/format.md, section 2.5. */
 import { CofferError, hasErrorCode } from "../../shared/errors.ts";
 import type { KeyFile } from "../../shared/format/key-file.ts";
 import { type Id, isId } from "../../shared/format/layout.ts";

@@ -1,6 +1,6 @@
 /**
  * Key files: reading, adding, listing and removing them. All of a repository's keys hold the same master key.
- * Source: docs/FORMAT.md, sections 2.4 and 2.6.
+ * Source: docs/format.md, sections 2.4 and 2.6.
  */
 import { CofferError, hasErrorCode } from "../../shared/errors.ts";
 import { equalBytes, toHex, utf8Encode } from "../../shared/format/bytes.ts";

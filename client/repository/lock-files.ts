@@ -1,4 +1,4 @@
-/** Lock files: storing one's own, reading those of others, and what is wrong when two do not go together. Source: docs/FORMAT.md, section 7.4. */
+/** Lock files: storing one's own, reading those of others, and what is wrong when two do not go together. Source: docs/format.md, section 7.4. */
 import { CofferError, hasErrorCode } from "../../shared/errors.ts";
 import { toHex, utf8Encode } from "../../shared/format/bytes.ts";
 import type { Id } from "../../shared/format/layout.ts";

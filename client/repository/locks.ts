@@ -1,6 +1,6 @@
 /**
  * Locks: taking one before a repository is used, keeping it fresh while it is, and giving it back. Other programs see only files, so
- * everything rests on their order. Source: docs/FORMAT.md, section 7.4.
+ * everything rests on their order. Source: docs/format.md, section 7.4.
  */
 import { CofferError, hasErrorCode } from "../../shared/errors.ts";
 import type { Lock } from "../../shared/format/lock.ts";

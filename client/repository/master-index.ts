@@ -1,6 +1,6 @@
 /**
  * What all index files together say: which packs there are, and where every blob lies.
- * Source: docs/FORMAT.md, section 5.2.
+ * Source: docs/format.md, section 5.2.
  */
 import { CofferError } from "../../shared/errors.ts";
 import { fromHex } from "../../shared/format/bytes.ts";

@@ -1,4 +1,4 @@
-/** Opening a repository. Source: docs/FORMAT.md, sections 2.5 and 3.1. */
+/** Opening a repository. Source: docs/format.md, sections 2.5 and 3.1. */
 import { CofferError, hasErrorCode } from "../../shared/errors.ts";
 import { type Config, parseConfig } from "../../shared/format/config.ts";
 import { configHandle, type Id } from "../../shared/format/layout.ts";

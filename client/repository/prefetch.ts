@@ -2,7 +2,7 @@
  * Requests what every command needs while the key is still being derived, which takes longer than all of it: first the list
  * of snapshots and the snapshots, then the list of index files and the index files. The order matters: a backup that ends meanwhile
  * writes its index before its snapshot, so whoever lists the other way round may see a snapshot whose blobs it does not
- * know. Source: docs/FORMAT.md, section 7.2.
+ * know. Source: docs/format.md, section 7.2.
  */
 import type { FileType, Id } from "../../shared/format/layout.ts";
 import type { Backend, FileInfo } from "../backends/backend.ts";

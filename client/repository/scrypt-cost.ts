@@ -1,4 +1,4 @@
-/** The cost of guessing the password of a new key, measured so that opening it takes about half a second. Source: docs/FORMAT.md, section 2.3. */
+/** The cost of guessing the password of a new key, measured so that opening it takes about half a second. Source: docs/format.md, section 2.3. */
 import type { CryptoProvider, ScryptParameters } from "../../shared/format/provider.ts";
 import { sealingKeyBytes } from "../../shared/format/sealing.ts";
 

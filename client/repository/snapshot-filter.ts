@@ -1,4 +1,4 @@
-/** Which snapshots filters select, how they are grouped, and which one a backup continues. Source: docs/CLI.md, finding snapshots, grouping, parent. */
+/** Which snapshots filters select, how they are grouped, and which one a backup continues. Source: docs/cli.md, finding snapshots, grouping, parent. */
 import { CofferError } from "../../shared/errors.ts";
 import type { Snapshot } from "../../shared/format/snapshot.ts";
 

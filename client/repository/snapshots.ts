@@ -1,4 +1,4 @@
-/** Snapshots: loading them, and finding those that a command is about. Source: docs/CLI.md, finding snapshots. */
+/** Snapshots: loading them, and finding those that a command is about. Source: docs/cli.md, finding snapshots. */
 import { CofferError } from "../../shared/errors.ts";
 import { utf8Encode } from "../../shared/format/bytes.ts";
 import type { FileType, Id } from "../../shared/format/layout.ts";

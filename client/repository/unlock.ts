@@ -1,4 +1,4 @@
-/** Removing locks that others have left behind. Source: docs/FORMAT.md, section 7.4. */
+/** Removing locks that others have left behind. Source: docs/format.md, section 7.4. */
 import { hasErrorCode } from "../../shared/errors.ts";
 import type { Id } from "../../shared/format/layout.ts";
 import type { Lock } from "../../shared/format/lock.ts";

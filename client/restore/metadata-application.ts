@@ -1,6 +1,6 @@
 /**
  * Applies metadata to what was restored. Owner comes before attributes and mode, because a change of owner clears
- * capabilities and set-user-id bits. Order: docs/FORMAT.md, what a restore takes from a node.
+ * capabilities and set-user-id bits. Order: docs/format.md, what a restore takes from a node.
  */
 import {
   chmodSync,

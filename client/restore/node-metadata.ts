@@ -1,5 +1,5 @@
 /**
- * Owner, extended attributes, times and mode of an item, taken from its node. Meaning: docs/FORMAT.md, what a restore takes
+ * Owner, extended attributes, times and mode of an item, taken from its node. Meaning: docs/format.md, what a restore takes
  * from a node.
  */
 import { unixModeOf } from "../../shared/format/mode.ts";

@@ -1,4 +1,4 @@
-/** What a restore is asked to do, what it tells while it runs, and what it answers. Meaning of each: docs/CLI.md, restore. */
+/** What a restore is asked to do, what it tells while it runs, and what it answers. Meaning of each: docs/cli.md, restore. */
 import type { Snapshot } from "../../shared/format/snapshot.ts";
 
 /** When an item that already exists in the target is written over. */

@@ -1,4 +1,4 @@
-/** Short answers, and the one table from error codes to HTTP statuses. Source: the response conventions of docs/PROTOCOL.md. */
+/** Short answers, and the one table from error codes to HTTP statuses. Source: the response conventions of docs/protocol.md. */
 import { type OutgoingHttpHeaders, type ServerResponse, STATUS_CODES } from "node:http";
 import type { ErrorCode } from "../../shared/errors.ts";
 import type { Answer } from "./locals.ts";

@@ -1,4 +1,4 @@
-/** The Range header. Source: the table of ranges of docs/PROTOCOL.md. */
+/** The Range header. Source: the table of ranges of docs/protocol.md. */
 import { CofferError } from "../../shared/errors.ts";
 import type { ByteSelection } from "../storage/selection.ts";
 

@@ -1,6 +1,6 @@
 /**
  * From the path of a request to what it addresses: at most two folders, then one of a repository's resources. Source: the section on
- * the URL grammar of docs/PROTOCOL.md.
+ * the URL grammar of docs/protocol.md.
  */
 import { CofferError } from "../../shared/errors.ts";
 import { type FileHandle, type FileType, fileTypes, isId } from "../../shared/format/layout.ts";

@@ -1,6 +1,6 @@
 /**
  * Content-defined chunking: where files are cut, so that equal stretches of different files give equal chunks. A cut
- * depends on nothing but the chunk's own bytes. Source: docs/FORMAT.md, sections 3.3 and 3.4.
+ * depends on nothing but the chunk's own bytes. Source: docs/format.md, sections 3.3 and 3.4.
  */
 import { CofferError } from "../errors.ts";
 import type { Kernels } from "../kernels/kernels.ts";

@@ -1,4 +1,4 @@
-/** The repository's configuration: sealed, but neither compressed nor named by its hash. Source: docs/FORMAT.md. */
+/** The repository's configuration: sealed, but neither compressed nor named by its hash. Source: docs/format.md. */
 import { CofferError } from "../errors.ts";
 import { JsonFields } from "./json-fields.ts";
 import type { Id } from "./layout.ts";

@@ -1,6 +1,6 @@
 /**
  * What snapshots, locks and index files are before they are sealed: the JSON text itself in version 1, the byte 2 and a
- * zstd frame in version 2. Source: the section on documents outside packs of docs/FORMAT.md.
+ * zstd frame in version 2. Source: the section on documents outside packs of docs/format.md.
  */
 import { CofferError } from "../errors.ts";
 import type { RepositoryVersion } from "./config.ts";

@@ -1,6 +1,6 @@
 /**
  * Strings as Go's JSON encoder (1.22 and later) writes them; documents must have exactly these bytes to get the ids
- * that restic gives them. Source: the section on names and other strings of docs/FORMAT.md.
+ * that restic gives them. Source: the section on names and other strings of docs/format.md.
  */
 import { CofferError } from "../errors.ts";
 import { utf8Decode } from "./bytes.ts";

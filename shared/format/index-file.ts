@@ -1,5 +1,5 @@
 /**
- * Index files: which pack holds which blob, and where. Source: the section on index files of docs/FORMAT.md. The order of
+ * Index files: which pack holds which blob, and where. Source: the section on index files of docs/format.md. The order of
  * packs and blobs means nothing, and unknown keys (`supersedes` of old versions among them) are ignored.
  */
 import { CofferError } from "../errors.ts";

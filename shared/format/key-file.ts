@@ -1,6 +1,6 @@
 /**
  * Key files: the master key, sealed with a key that scrypt makes from a password. Plain JSON, named by its hash.
- * Source: the section on cryptography of docs/FORMAT.md.
+ * Source: the section on cryptography of docs/format.md.
  */
 import { CofferError } from "../errors.ts";
 import { toBase64 } from "./bytes.ts";

@@ -1,6 +1,6 @@
 /**
  * Type and id to path: the one place where both sides learn where a file lies.
- * Source: the layout section of docs/FORMAT.md (restic repository layout "default").
+ * Source: the layout section of docs/format.md (restic repository layout "default").
  */
 
 /** The kinds of files that have an id. The spelling is that of URLs and folders. */

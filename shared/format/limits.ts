@@ -1,6 +1,6 @@
 /**
  * Every size and count that bounds the format, in one place. A number read from data is compared with its limit before
- * anything of that size is allocated. Sources: docs/FORMAT.md, sections 2.3, 3.3, 4.2, 4.3, 4.5, 5 and 8.
+ * anything of that size is allocated. Sources: docs/format.md, sections 2.3, 3.3, 4.2, 4.3, 4.5, 5 and 8.
  */
 const mebibyte = 1024 * 1024;
 

@@ -1,4 +1,4 @@
-/** Locks: who works on the repository, and whether others may too. Source: the section on locks of docs/FORMAT.md. */
+/** Locks: who works on the repository, and whether others may too. Source: the section on locks of docs/format.md. */
 import { encodeJsonString } from "./go-json.ts";
 import { JsonFields } from "./json-fields.ts";
 import { parseTime } from "./time.ts";

@@ -1,6 +1,6 @@
 /**
  * Mode bits as Go has them: the permissions are those of Unix, type and special bits are others. Results are never
- * negative, although a folder has bit 31 set. Source: the section on mode bits of docs/FORMAT.md.
+ * negative, although a folder has bit 31 set. Source: the section on mode bits of docs/format.md.
  */
 
 /** Go's bits. Those that have no counterpart in Unix (append-only, exclusive, temporary) are never stored. */

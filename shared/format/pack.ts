@@ -1,6 +1,6 @@
 /**
  * Pack files: sealed blobs, one after the other, then their sealed list (the header) and its length. This file codes the
- * plain header and checks every length that is read. Source: docs/FORMAT.md, sections 4.1, 4.2 and 4.4.
+ * plain header and checks every length that is read. Source: docs/format.md, sections 4.1, 4.2 and 4.4.
  */
 import { CofferError } from "../errors.ts";
 import { fromHex, readUint32LE, toHex, writeUint32LE } from "./bytes.ts";

@@ -1,7 +1,7 @@
 /**
  * The chunker's polynomial: of degree 53 over GF(2), irreducible, bit i of the integer being the coefficient of x^i.
  * Everybody who writes to a repository must use the same one, or nothing deduplicates; so it is in the config.
- * Source: docs/FORMAT.md, sections 3.1 and 3.2.
+ * Source: docs/format.md, sections 3.1 and 3.2.
  */
 import { CofferError } from "../errors.ts";
 

@@ -2,7 +2,7 @@
  * Which characters Go leaves as they are when it quotes a name: letters, marks, numbers, punctuation and symbols (Unicode
  * categories L, M, N, P, S) and U+0020. "Assigned" depends on the Unicode version, and the ids of trees depend on this
  * table, so it is frozen here at Unicode 15.0.0, the version of restic 0.17 and later; the tables of the JavaScript engine (`\p{…}`)
- * move on with every release. Source: the section on names of docs/FORMAT.md.
+ * move on with every release. Source: the section on names of docs/format.md.
  */
 import { CofferError } from "../errors.ts";
 

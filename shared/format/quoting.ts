@@ -1,6 +1,6 @@
 /**
  * Names of tree nodes: bytes, quoted as Go quotes a string, without the quotes around it. In a tree this text becomes a
- * JSON string on top. Source: the section on names and other strings of docs/FORMAT.md.
+ * JSON string on top. Source: the section on names and other strings of docs/format.md.
  */
 import { CofferError } from "../errors.ts";
 import { utf8Encode } from "./bytes.ts";

@@ -1,6 +1,6 @@
 /**
  * The sealed form of byte strings: IV (16) || AES-256-CTR ciphertext || Poly1305-AES tag (16). This file has what all
- * providers share: sizes, keys and their checks. Source: docs/FORMAT.md, sections 2.1 and 2.2.
+ * providers share: sizes, keys and their checks. Source: docs/format.md, sections 2.1 and 2.2.
  */
 import { CofferError } from "../errors.ts";
 import { copyBytes, isAllZero } from "./bytes.ts";

@@ -1,4 +1,4 @@
-/** Snapshots: one root tree, and where and when it came from. Source: the section on snapshots of docs/FORMAT.md. */
+/** Snapshots: one root tree, and where and when it came from. Source: the section on snapshots of docs/format.md. */
 import { encodeJsonString, encodeJsonStrings } from "./go-json.ts";
 import { JsonFields } from "./json-fields.ts";
 import type { Id } from "./layout.ts";

@@ -1,6 +1,6 @@
 /**
  * Times as Go writes them. Inside the program a time is a bigint of nanoseconds since 1970 (no Date: milliseconds lose
- * what the format keeps); in documents it is RFC 3339 text in the local zone of the writer. Source: docs/FORMAT.md.
+ * what the format keeps); in documents it is RFC 3339 text in the local zone of the writer. Source: docs/format.md.
  */
 import { CofferError } from "../errors.ts";
 

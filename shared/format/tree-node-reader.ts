@@ -1,7 +1,7 @@
 /**
  * Tree nodes out of parsed JSON. As restic reads them: absent and `null` fields have their zero value, unknown keys are
  * ignored. Stricter than restic in what would be lost otherwise: types, times and integers must be what they claim.
- * Source: the section on node fields of docs/FORMAT.md.
+ * Source: the section on node fields of docs/format.md.
  */
 import { CofferError } from "../errors.ts";
 import { fromBase64, utf8Encode } from "./bytes.ts";

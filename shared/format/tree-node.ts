@@ -1,6 +1,6 @@
 /**
  * Tree nodes: one entry of a directory. `encodeNode` writes exactly what restic 0.19 writes, since a tree's id is the hash
- * of this text. Source: the section on node fields of docs/FORMAT.md.
+ * of this text. Source: the section on node fields of docs/format.md.
  */
 import { equalBytes, toBase64 } from "./bytes.ts";
 import { encodeJsonBytes, encodeJsonString, encodeJsonValue, isValidUtf8 } from "./go-json.ts";

@@ -1,6 +1,6 @@
 /**
  * What a tree refers to, read without building its nodes: `check` walks every tree of a repository and needs no more.
- * Source: the sections on trees and on checking of docs/FORMAT.md.
+ * Source: the sections on trees and on checking of docs/format.md.
  */
 import { toHex, utf8Decode } from "./bytes.ts";
 import { endOfObject, JsonCursor, JsonWords, unknownWord } from "./json-cursor.ts";

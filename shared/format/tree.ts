@@ -1,6 +1,6 @@
 /**
  * Trees: the entries of one directory, in ascending order of the raw bytes of their names. A tree's id is the hash of its
- * text, so the text has one form only. Source: the section on trees of docs/FORMAT.md.
+ * text, so the text has one form only. Source: the section on trees of docs/format.md.
  */
 import { CofferError } from "../errors.ts";
 import { compareBytes, utf8Decode } from "./bytes.ts";

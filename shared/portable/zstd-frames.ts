@@ -1,7 +1,7 @@
 /**
  * The outer structure of zstd data: frames and blocks, without decoding what is in them. It tells, before anything is
  * allocated or decoded, whether the data is whole, how large the content can get and which window it asks for.
- * Source: RFC 8878, sections 3.1.1 and 3.1.2; docs/FORMAT.md, section 8.
+ * Source: RFC 8878, sections 3.1.1 and 3.1.2; docs/format.md, section 8.
  */
 import { CofferError } from "../errors.ts";
 import { readUint32LE } from "../format/bytes.ts";

@@ -1,6 +1,6 @@
 /**
  * zstd where no native library is at hand, as in browsers: reads everything, and writes frames that are valid but hardly
- * shorter than their content. Source: RFC 8878; docs/FORMAT.md, section 8.
+ * shorter than their content. Source: RFC 8878; docs/format.md, section 8.
  */
 import { Decompress } from "fzstd";
 import { CofferError } from "../errors.ts";

@@ -1,6 +1,6 @@
 /**
  * The lists of the REST protocol: JSON arrays of names (version 1) or of names with sizes (version 2), without any white
- * space. Source: the section on listings of docs/PROTOCOL.md.
+ * space. Source: the section on listings of docs/protocol.md.
  */
 import { CofferError } from "../errors.ts";
 import { endOfObject, JsonCursor, JsonWords, unknownWord } from "../format/json-cursor.ts";

@@ -1,4 +1,4 @@
-/** Media types of the REST protocol, and how a request chooses between them. Source: docs/PROTOCOL.md. */
+/** Media types of the REST protocol, and how a request chooses between them. Source: docs/protocol.md. */
 
 /** Version 1 lists names; version 2 lists names with sizes. */
 export type ProtocolVersion = 1 | 2;

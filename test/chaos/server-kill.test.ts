@@ -70,7 +70,8 @@ describe("a server that is killed under load", function () {
       const type = fileTypes[randomInt(fileTypes.length)] ?? "data";
       const object = testObject(`object ${serial}`, sizes[randomInt(sizes.length)] ?? 0, type);
       isAlive = await upload(client, object);
-      if (isAlive && type === "locks") isAlive = await remove(client, object);
+      // All empty files are the same one: one worker may not remove what another one is about to store again.
+      if (isAlive && type === "locks" && object.content.length > 0) isAlive = await remove(client, object);
     }
   }
 

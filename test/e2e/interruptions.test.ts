@@ -111,7 +111,9 @@ describe("interrupted backups", function () {
   });
 
   it("leave a clean repository on SIGKILL, and the next run reuses what was indexed", async () => {
-    const backup = startCoffer(["backup", "source", "--limit-upload", "4000", ...oneByOne], optionsFor(server.url));
+    // Small packs at a steady pace, so that the index comes long before the end.
+    const limits = ["--limit-upload", "3000", "--pack-size", "4"];
+    const backup = startCoffer(["backup", "source", ...limits, ...oneByOne], optionsFor(server.url));
     await waitFor("an index", () => storedFiles("index") >= 1);
     backup.kill("SIGKILL");
     expect((await backup.finished).signal).to.equal("SIGKILL");

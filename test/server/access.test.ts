@@ -1,4 +1,4 @@
-/** Who gets in, and where to: cases X21, X22, X28 and J of docs/PROTOCOL.md 3, over HTTP. */
+/** Who gets in, and where to: cases X21, X22, X28 and J of docs/protocol.md 3, over HTTP. */
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { hash } from "@node-rs/bcrypt";

@@ -1,5 +1,5 @@
 /**
- * The protocol over HTTP, case by case. The letters and numbers in the names are those of the cases in docs/PROTOCOL.md 3.1
+ * The protocol over HTTP, case by case. The letters and numbers in the names are those of the cases in docs/protocol.md 3.1
  * and 3.3.
  */
 import { chmodSync, existsSync, mkdirSync, readdirSync, statSync, writeFileSync } from "node:fs";

@@ -1,4 +1,4 @@
-/** Starting, listening and ending as a process: cases I, K, L, X18 and X24 to X26 of docs/PROTOCOL.md 3. */
+/** Starting, listening and ending as a process: cases I, K, L, X18 and X24 to X26 of docs/protocol.md 3. */
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { connect } from "node:net";

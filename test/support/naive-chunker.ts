@@ -1,5 +1,5 @@
 /**
- * Two slow and obvious twins of the chunker, as oracles. One keeps the rolling state that docs/FORMAT.md 3.5 describes, in
+ * Two slow and obvious twins of the chunker, as oracles. One keeps the rolling state that docs/format.md 3.5 describes, in
  * two 32-bit halves; the other computes a single fingerprint from its definition in 3.4.
  */
 

@@ -1,7 +1,7 @@
 /**
  * The command line, taken apart as restic does it: long flags with `=` or a following value, clusters of short flags, flags
  * and arguments mixed, `--` as the end of flags. Its own small parser, because users and scripts rely on these rules and
- * messages. Source: docs/CLI.md, parsing.
+ * messages. Source: docs/cli.md, parsing.
  */
 import { CofferError } from "../../../shared/errors.ts";
 import { quoteText } from "../text/quote.ts";

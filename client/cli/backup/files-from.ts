@@ -1,4 +1,4 @@
-/** Targets that are read from files: globs, names as they are, names that end with zero bytes. Source: docs/CLI.md. */
+/** Targets that are read from files: globs, names as they are, names that end with zero bytes. Source: docs/cli.md. */
 import { readFile } from "node:fs/promises";
 import { fatalError, plainError, reasonOf } from "../exit-status.ts";
 import { decodeText } from "../text/decode.ts";

@@ -1,4 +1,4 @@
-/** The flags of `backup`, and what they and the environment ask for. Source: docs/CLI.md, backup. */
+/** The flags of `backup`, and what they and the environment ask for. Source: docs/cli.md, backup. */
 import type { GroupBy } from "../../repository/snapshot-filter.ts";
 import {
   arrayFlag,

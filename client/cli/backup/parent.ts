@@ -1,4 +1,4 @@
-/** The snapshot that a backup compares with. Source: docs/CLI.md, parent and change detection. */
+/** The snapshot that a backup compares with. Source: docs/cli.md, parent and change detection. */
 import { hasErrorCode } from "../../../shared/errors.ts";
 import { toByteString, toDisplay } from "../../backup/byte-paths.ts";
 import { snapshotPaths } from "../../backup/targets.ts";

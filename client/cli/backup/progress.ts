@@ -1,5 +1,6 @@
-/** The progress of a backup: counts, and how they are shown. Source: docs/CLI.md, progress and JSON of backup. */
+/** The progress of a backup: counts, and how they are shown. Source: docs/cli.md, progress and JSON of backup. */
 import { encodeJsonBytes } from "../../../shared/format/go-json.ts";
+import { type ByteString, toByteString, toBytes } from "../../backup/byte-paths.ts";
 import { jsonMessage, type Output, unlessZero } from "../output.ts";
 import { UpdateTimer } from "../progress.ts";
 import { formatBytes, formatClock, formatPercent } from "../text/numbers.ts";
@@ -20,16 +21,13 @@ export interface BackupProgressOptions {
   readonly nowMs?: () => number;
 }
 
-/** The latin1 text of bytes: equal paths are equal keys. */
-type PathKey = string;
-
 export class BackupProgress {
   readonly #output: Output;
   readonly #nowMs: () => number;
   readonly #startMs: number;
   readonly #timer: UpdateTimer;
   readonly #rate = new RateWindow();
-  readonly #currentFiles: Map<PathKey, Uint8Array> = new Map();
+  readonly #currentFiles: Set<ByteString> = new Set();
   readonly #done: Count = { files: 0, bytes: 0 };
   #total: Count = { files: 0, bytes: 0 };
   #isScanFinished = false;
@@ -51,19 +49,19 @@ export class BackupProgress {
     this.#isScanFinished = isFinished;
   }
 
-  fileStarted(path: Uint8Array): void {
-    this.#currentFiles.set(keyOf(path), path);
+  fileStarted(path: ByteString): void {
+    this.#currentFiles.add(path);
   }
 
-  fileFinished(path: Uint8Array): void {
-    this.#currentFiles.delete(keyOf(path));
+  fileFinished(path: ByteString): void {
+    this.#currentFiles.delete(path);
     this.#done.files += 1;
   }
 
   /** `path` is the one on disk; that in the snapshot is the same, or the end of it when the target is relative. */
   failed(path: Uint8Array): void {
-    const failedKey = keyOf(path);
-    for (const key of this.#currentFiles.keys()) if (failedKey.endsWith(key)) this.#currentFiles.delete(key);
+    const failedPath = toByteString(path);
+    for (const current of this.#currentFiles) if (failedPath.endsWith(current)) this.#currentFiles.delete(current);
     this.#errors += 1;
   }
 
@@ -130,10 +128,6 @@ export class BackupProgress {
   }
 
   #sortedFiles(): Uint8Array[] {
-    return [...this.#currentFiles].sort(([left], [right]) => (left < right ? -1 : 1)).map(([, path]) => path);
+    return [...this.#currentFiles].sort().map(toBytes);
   }
-}
-
-function keyOf(path: Uint8Array): PathKey {
-  return Buffer.from(path.buffer, path.byteOffset, path.length).toString("latin1");
 }

@@ -1,6 +1,6 @@
 /**
  * How fast bytes are processed, over a sliding window of one-second buckets: long enough not to jump with every file,
- * short enough to notice that a line has become slow. Source: docs/CLI.md, progress.
+ * short enough to notice that a line has become slow. Source: docs/cli.md, progress.
  */
 
 const bucketMs = 1000;

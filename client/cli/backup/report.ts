@@ -1,5 +1,6 @@
-/** What a backup says: a line for each item with `-vv`, errors, and the summary, as text or JSON. Source: docs/CLI.md. */
+/** What a backup says: a line for each item with `-vv`, errors, and the summary, as text or JSON. Source: docs/cli.md. */
 import { encodeJsonBytes, encodeJsonString } from "../../../shared/format/go-json.ts";
+import { toBytes } from "../../backup/byte-paths.ts";
 import type { BackupEvents, BackupResult, CompletedItem } from "../../backup/options.ts";
 import { jsonMessage, jsonObject, type Output } from "../output.ts";
 import { formatBytes, formatBytesPadded, formatClock } from "../text/numbers.ts";
@@ -44,7 +45,7 @@ function reportItem(output: Output, item: CompletedItem): void {
     const { dataBytes, dataStoredBytes, metadataBytes, metadataStoredBytes } = item;
     const sizes = [dataBytes, dataStoredBytes, metadataBytes, metadataStoredBytes] as const;
     const durationMs = item.action === "unchanged" ? 0 : item.durationMs;
-    output.json(verboseStatus(item.action, encodeItem(item.path), durationMs, sizes, 0));
+    output.json(verboseStatus(item.action, encodeItem(toBytes(item.path)), durationMs, sizes, 0));
     return;
   }
   output.veryVerbose(itemLine(item));
@@ -52,7 +53,7 @@ function reportItem(output: Output, item: CompletedItem): void {
 
 /** Such as `new       /data/a.txt, saved in 0.003s (12 B added, 57 B stored)`. */
 export function itemLine(item: CompletedItem): string {
-  const head = `${item.action.padEnd(9)} ${quoteIfNeeded(item.path)}`;
+  const head = `${item.action.padEnd(9)} ${quoteIfNeeded(toBytes(item.path))}`;
   if (item.action === "unchanged") return head;
   const metadata = item.kind === "directory" ? `, ${formatBytes(item.metadataStoredBytes)} metadata` : "";
   const sizes = `${formatBytes(item.dataBytes)} added, ${formatBytes(item.dataStoredBytes)} stored${metadata}`;

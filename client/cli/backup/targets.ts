@@ -1,4 +1,4 @@
-/** What a backup is about: targets of arguments and files, or one stream. Source: docs/CLI.md, backup. */
+/** What a backup is about: targets of arguments and files, or one stream. Source: docs/cli.md, backup. */
 import { targetProblem } from "../../backup/selection.ts";
 import type { ArgumentText } from "../arguments/parse.ts";
 import { bytesOfArgument, workingDirectoryBytes } from "../arguments/raw-arguments.ts";

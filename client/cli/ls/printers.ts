@@ -1,4 +1,4 @@
-/** The forms of a listing: paths, long lines, JSON, ncdu. Source: docs/CLI.md, ls. */
+/** The forms of a listing: paths, long lines, JSON, ncdu. Source: docs/cli.md, ls. */
 import { encodeJsonBytes, encodeJsonString } from "../../../shared/format/go-json.ts";
 import { formatMode } from "../../../shared/format/mode.ts";
 import { formatLocal, parseTime } from "../../../shared/format/time.ts";

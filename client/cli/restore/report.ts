@@ -1,4 +1,4 @@
-/** What a restore says: progress, items, errors, the summary. Source: docs/CLI.md, restore. */
+/** What a restore says: progress, items, errors, the summary. Source: docs/cli.md, restore. */
 import { encodeJsonBytes, encodeJsonString } from "../../../shared/format/go-json.ts";
 import type { RestoreAction, RestoreEvents, RestoreTotals } from "../../restore/options.ts";
 import { type JsonMember, jsonMessage, jsonObject, type Output, unlessZero } from "../output.ts";

@@ -1,4 +1,4 @@
-/** How numbers, sizes and durations are shown. Source: docs/CLI.md, number formats. */
+/** How numbers, sizes and durations are shown. Source: docs/cli.md, number formats. */
 
 const units = [
   ["TiB", 1024 ** 4],

@@ -1,4 +1,4 @@
-/** Tables of text: a header, a line, rows, a line, and lines below. Source: docs/CLI.md, tables. */
+/** Tables of text: a header, a line, rows, a line, and lines below. Source: docs/cli.md, tables. */
 import { displayWidth, padToWidth } from "./display-width.ts";
 
 /** One cell; each element is a line of it. */

@@ -1,5 +1,5 @@
 // The content-defined chunker's loop: a Rabin fingerprint over GF(2) of the last 64 bytes, one step per byte.
-// Source: docs/FORMAT.md, sections 3.4 and 3.5.
+// Source: docs/format.md, sections 3.4 and 3.5.
 //
 // One step depends on the one before through a table look-up, which takes longer than all the rest. So four lanes run
 // interleaved, a constant distance apart: then one register addresses all four, and the look-up of one lane hides behind

@@ -5,6 +5,7 @@ import { dirname, join } from "node:path";
 import type { Backend } from "../../../client/backends/backend.ts";
 import { MemoryBackend } from "../../../client/backends/memory.ts";
 import { backup } from "../../../client/backup/backup.ts";
+import { toDisplay } from "../../../client/backup/byte-paths.ts";
 import type { BackupEvents, BackupOptions, BackupResult, CompletedItem } from "../../../client/backup/options.ts";
 import { createNodeProvider } from "../../../client/platform/node-provider.ts";
 import { Repository } from "../../../client/repository/repository.ts";
@@ -151,7 +152,7 @@ function listen(told: Told): BackupEvents {
     itemCompleted: (item) => told.items.push(item),
     itemFailed: (_path, error, during) => told.failures.push(`${during}: ${error.message}`),
     warning: (text) => told.warnings.push(text),
-    fileStarted: (path) => told.started.push(Buffer.from(path).toString()),
+    fileStarted: (path) => told.started.push(toDisplay(path)),
     bytesRead: (count) => {
       told.bytesRead += count;
     },
@@ -163,5 +164,5 @@ function listen(told: Told): BackupEvents {
 
 /** Paths of completed items with their action, sorted. */
 export function actionsOf({ told }: TestRun): string[] {
-  return told.items.map(({ action, path }) => `${action} ${Buffer.from(path)}`).sort();
+  return told.items.map(({ action, path }) => `${action} ${toDisplay(path)}`).sort();
 }
