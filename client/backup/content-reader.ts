@@ -11,8 +11,7 @@ import {
   type BatchReply,
   type BatchTask,
   type CutReply,
-  identityFields,
-  identityOf,
+  hasIdentity,
   type MemoryTask,
   type SegmentReply,
   type SegmentTask,
@@ -49,8 +48,7 @@ export class ContentReader {
     const added = new Float64Array(count * 3);
     const exceptions: BatchException[] = [];
     for (const [index, path] of batch.paths.entries()) {
-      const identity = batch.identities.subarray(index * identityFields, (index + 1) * identityFields);
-      const length = this.#readSmallFile(path, index, identity, exceptions);
+      const length = this.#readSmallFile(path, index, batch.identities, exceptions);
       if (length <= 0) continue;
       this.#store.store(this.#engine.scratch.subarray(0, length), ids, index * idBytes);
       sizes[index] = length;
@@ -61,7 +59,7 @@ export class ContentReader {
   }
 
   /** The bytes now in the scratch memory; -1 when there is an exception instead. */
-  #readSmallFile(path: ByteString, index: number, identity: BigInt64Array, exceptions: BatchException[]): number {
+  #readSmallFile(path: ByteString, index: number, identities: BigUint64Array, exceptions: BatchException[]): number {
     this.#clock.begin();
     let call: "open" | "read" = "open";
     try {
@@ -73,8 +71,7 @@ export class ContentReader {
           exceptions.push({ index, kind: "grown" });
           return -1;
         }
-        const isSame = identityOf(status).every((field, position) => field === identity[position]);
-        if (!isSame) exceptions.push({ index, kind: "changed", status });
+        if (!hasIdentity(identities, index, status)) exceptions.push({ index, kind: "changed", status });
         return length;
       } finally {
         closeSync(descriptor);

@@ -15,10 +15,10 @@ import {
   type BatchException,
   type BatchReply,
   type CutReply,
-  identityFields,
-  identityOf,
+  newIdentities,
   type SegmentReply,
   type WorkerTask,
+  writeIdentity,
 } from "./messages.ts";
 import { openRegularFile } from "./source.ts";
 
@@ -120,9 +120,9 @@ export class FileReading<File extends FileToRead> {
     this.#batch = [];
     this.#batchBytes = 0;
     const task = ++this.#lastTask;
-    const identities = new BigInt64Array(files.length * identityFields);
+    const identities = newIdentities(files.length);
     for (const [index, file] of files.entries()) {
-      identities.set(identityOf(file.status), index * identityFields);
+      writeIdentity(identities, index, file.status);
       this.#events.started(file);
     }
     this.#batches.set(task, files);

@@ -19,8 +19,11 @@ import { Walk, type WalkState } from "./walk.ts";
 
 /** How long the walk keeps the main thread before answers of workers and servers are handled. */
 const sliceMs = 5;
-/** Beyond these the walk waits: what it found is held in memory. */
-const maxWaitingTasks = 8;
+/**
+ * Beyond these the walk waits: what it found is held in memory. The fewer files are held, the less the garbage collector has to copy;
+ * workers have tasks in reserve besides these.
+ */
+const maxWaitingTasks = 2;
 const maxWaitingFiles = 1000;
 const maxCompleteFolders = 100;
 /** Trees of the parent that are held before the walk gets to them. */

@@ -25,16 +25,32 @@ export interface WorkerSettings extends SealingSettings {
 }
 
 /** Numbers by which a worker sees that a file is no longer what the walk found: five for each file. */
-export const identityFields = 5;
+const identityFields = 5;
 
-export function identityOf(status: FileStatus): readonly [bigint, bigint, bigint, bigint, bigint] {
-  return [
-    BigInt.asIntN(64, status.deviceId),
-    BigInt.asIntN(64, status.inode),
-    status.mtimeNs,
-    status.ctimeNs,
-    BigInt(status.sizeBytes),
-  ];
+/** Room for the identities of so many files. */
+export function newIdentities(files: number): BigUint64Array {
+  return new BigUint64Array(files * identityFields);
+}
+
+/** Files by number, from 0. */
+export function writeIdentity(identities: BigUint64Array, file: number, status: FileStatus): void {
+  const at = file * identityFields;
+  identities[at] = status.deviceId;
+  identities[at + 1] = status.inode;
+  identities[at + 2] = status.mtimeNs;
+  identities[at + 3] = status.ctimeNs;
+  identities[at + 4] = BigInt(status.sizeBytes);
+}
+
+export function hasIdentity(identities: BigUint64Array, file: number, status: FileStatus): boolean {
+  const at = file * identityFields;
+  return (
+    identities[at] === status.deviceId &&
+    identities[at + 1] === status.inode &&
+    identities[at + 2] === BigInt.asUintN(64, status.mtimeNs) &&
+    identities[at + 3] === BigInt.asUintN(64, status.ctimeNs) &&
+    identities[at + 4] === BigInt(status.sizeBytes)
+  );
 }
 
 /** Small files, each of which becomes one blob at most. */
@@ -42,8 +58,8 @@ export interface BatchTask {
   readonly kind: "batch";
   readonly task: number;
   readonly paths: readonly ByteString[];
-  /** `identityFields` numbers for each path, as `identityOf` gives them. */
-  readonly identities: BigInt64Array;
+  /** Of the same files, as `writeIdentity` writes them. */
+  readonly identities: BigUint64Array;
 }
 
 /** A part of a large file, from an offset at which a chunk begins. */

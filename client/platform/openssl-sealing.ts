@@ -6,10 +6,10 @@
  * Official builds of Node for Linux export OpenSSL's functions, other builds may not (or not any more). So this is an
  * option: it is used where koffi loads, all functions are there, and they compute what they should; see `canUseOpenSsl`.
  */
-import { createCipheriv, createSecretKey } from "node:crypto";
+import { createCipheriv } from "node:crypto";
 import { createRequire } from "node:module";
 import { CofferError } from "../../shared/errors.ts";
-import { copyBytes, equalBytes, fromHex } from "../../shared/format/bytes.ts";
+import { equalBytes, fromHex } from "../../shared/format/bytes.ts";
 import type { SealingKey } from "../../shared/format/provider.ts";
 import { ivBytes, tagBytes } from "../../shared/format/sealing.ts";
 import { pieceBytes, type SealingMethod } from "./sealing-method.ts";
@@ -26,6 +26,7 @@ interface OpenSslFunctions {
   EVP_MAC_final(context: Pointer, tag: Uint8Array, written: Uint8Array, roomBytes: number): number;
   EVP_CIPHER_CTX_new(): Pointer;
   EVP_aes_256_ctr(): Pointer;
+  EVP_aes_128_ecb(): Pointer;
   EVP_EncryptInit_ex(
     context: Pointer,
     cipher: Pointer | null,
@@ -50,6 +51,7 @@ const prototypes: readonly string[] = [
   "int EVP_MAC_final(void*, void*, void*, size_t)",
   "void* EVP_CIPHER_CTX_new()",
   "void* EVP_aes_256_ctr()",
+  "void* EVP_aes_128_ecb()",
   "int EVP_EncryptInit_ex(void*, void*, void*, const void*, const void*)",
   "int EVP_EncryptUpdate(void*, void*, void*, const void*, int)",
 ];
@@ -68,6 +70,8 @@ class OpenSslCalls {
   readonly #functions: OpenSslFunctions;
   readonly #mac: Pointer;
   readonly #cipher: Pointer;
+  /** Codes single blocks. */
+  readonly #blockCipher: Pointer;
   readonly #tag: Uint8Array = new Uint8Array(tagBytes);
   /** Where OpenSSL writes lengths, which are known here. */
   readonly #written: Uint8Array = new Uint8Array(8);
@@ -75,12 +79,24 @@ class OpenSslCalls {
   constructor(functions: OpenSslFunctions) {
     const mac = functions.EVP_MAC_CTX_new(functions.EVP_MAC_fetch(null, "POLY1305", null));
     const cipher = functions.EVP_CIPHER_CTX_new();
-    if (mac === null || cipher === null)
+    const blockCipher = functions.EVP_CIPHER_CTX_new();
+    if (mac === null || cipher === null || blockCipher === null)
       throw new CofferError("internal", "OpenSSL expected to give contexts, gave none");
     expectSuccess(functions.EVP_EncryptInit_ex(cipher, functions.EVP_aes_256_ctr(), null, null, null), "cipher");
+    expectSuccess(functions.EVP_EncryptInit_ex(blockCipher, functions.EVP_aes_128_ecb(), null, null, null), "cipher");
     this.#functions = functions;
     this.#mac = mac;
     this.#cipher = cipher;
+    this.#blockCipher = blockCipher;
+  }
+
+  /** AES-128 of one block. The key is set anew each time, which still costs less than a call of node:crypto's. */
+  codeBlock(key: Uint8Array, block: Uint8Array, target: Uint8Array): void {
+    expectLength("block key", key, 16);
+    expectLength("block", block, 16);
+    expectLength("block target", target, 16);
+    expectSuccess(this.#functions.EVP_EncryptInit_ex(this.#blockCipher, null, null, key, null), "block key");
+    expectSuccess(this.#functions.EVP_EncryptUpdate(this.#blockCipher, target, this.#written, block, 16), "block");
   }
 
   /** `key`: r (16 bytes), then s (16 bytes). */
@@ -131,7 +147,7 @@ function usableCalls(): OpenSslCalls | undefined {
   if (calls === undefined) {
     try {
       const candidate = new OpenSslCalls(bindFunctions());
-      calls = macIsRight(candidate) && cipherIsRight(candidate) ? candidate : null;
+      calls = macIsRight(candidate) && cipherIsRight(candidate) && blockIsRight(candidate) ? candidate : null;
     } catch {
       // No koffi for this platform, or a Node that exports nothing: then the public interfaces do it.
       calls = null;
@@ -171,12 +187,25 @@ function cipherIsRight(candidate: OpenSslCalls): boolean {
   return equalBytes(target, plaintext);
 }
 
+/** Two blocks, one after the other, beside node:crypto. */
+function blockIsRight(candidate: OpenSslCalls): boolean {
+  const key = Uint8Array.from({ length: 16 }, (_, index) => index * 11);
+  const target = new Uint8Array(32);
+  return [1, 2].every((round) => {
+    const block = new Uint8Array(16).fill(round);
+    candidate.codeBlock(key, block, target.subarray(8, 24));
+    return equalBytes(target.subarray(8, 24), createCipheriv("aes-128-ecb", key, null).update(block));
+  });
+}
+
 export class OpenSslSealing implements SealingMethod {
   readonly #calls: OpenSslCalls;
   readonly #encrypt: Uint8Array = new Uint8Array(32);
   /** r, and behind it s, which is AES-128(mac.k, IV) and changes with each message. */
   readonly #macKey: Uint8Array = new Uint8Array(2 * tagBytes);
-  #macCipher: ReturnType<typeof createCipheriv> | undefined;
+  readonly #oneTimeKey: Uint8Array = this.#macKey.subarray(tagBytes);
+  readonly #blockKey: Uint8Array = new Uint8Array(16);
+  #hasKey = false;
 
   /** Throws `internal` where OpenSSL cannot be called; ask `canUseOpenSsl` before. */
   constructor() {
@@ -188,7 +217,8 @@ export class OpenSslSealing implements SealingMethod {
   setKey(key: SealingKey): void {
     this.#encrypt.set(key.encrypt);
     this.#macKey.set(key.mac.r);
-    this.#macCipher = createCipheriv("aes-128-ecb", createSecretKey(copyBytes(key.mac.k)), null);
+    this.#blockKey.set(key.mac.k);
+    this.#hasKey = true;
   }
 
   seal(plaintext: Uint8Array, target: Uint8Array, iv: Uint8Array): void {
@@ -218,8 +248,8 @@ export class OpenSslSealing implements SealingMethod {
   }
 
   #beginMac(iv: Uint8Array): void {
-    if (this.#macCipher === undefined) throw new CofferError("internal", "sealing expected a key, got none");
-    this.#macKey.set(this.#macCipher.update(iv), tagBytes);
+    if (!this.#hasKey) throw new CofferError("internal", "sealing expected a key, got none");
+    this.#calls.codeBlock(this.#blockKey, iv, this.#oneTimeKey);
     this.#calls.beginMac(this.#macKey);
   }
 }

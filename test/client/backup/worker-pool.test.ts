@@ -17,7 +17,7 @@ const settings: WorkerSettings = {
   table: BlobTable.create(1000).shared,
   packMemory: PackMemory.create(2, 16 * 1024 * 1024).shared,
 };
-const emptyBatch = { kind: "batch", task: 1, paths: [], identities: new BigInt64Array(0) } as const;
+const emptyBatch = { kind: "batch", task: 1, paths: [], identities: new BigUint64Array(0) } as const;
 
 describe("client/backup/worker-pool", function () {
   this.timeout(30_000);
