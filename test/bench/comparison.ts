@@ -2,13 +2,17 @@
  * Coffer beside the restic on PATH, over our own server on loopback: alternating runs, the median of several rounds,
  * and ratios, because only ratios mean something on a machine that others use too.
  */
+import { spawnSync } from "node:child_process";
 import { mkdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
 import { type CountedServer, startCountedServer } from "../support/counted-server.ts";
 import { type MeasuredRun, runMeasured } from "../support/measured-process.ts";
 import { RandomBytes, SampleText, writeLargeFile, writeSmallFiles } from "../support/sample-data.ts";
 import { median, print, printTable } from "./table.ts";
+
+const pauseMs = 500;
 
 export const cofferCommand: readonly string[] = [
   process.execPath,
@@ -100,15 +104,30 @@ async function runRound(
   for (const program of programs) await measure(options, server, program, `init-${round}`, ["init"]);
   for (const row of rows) {
     for (const program of programs) {
-      const target = join(options.workFolder, `restored-${program.name}-${round}`);
+      const target = targetOf(options, program, row);
       const cost = await measure(options, server, program, row.name, row.arguments(target));
-      rmSync(target, { recursive: true, force: true });
       const key = `${row.name}/${program.name}`;
       costs.set(key, [...(costs.get(key) ?? []), cost]);
     }
   }
-  for (const program of programs)
+  for (const program of programs) {
     rmSync(join(options.workFolder, `cache-${program.name}`), { recursive: true, force: true });
+    for (const row of rows) rmSync(targetOf(options, program, row), { recursive: true, force: true });
+  }
+}
+
+/**
+ * A folder that does not exist yet. It is removed only after the round: a file system makes new files much more slowly just after many were
+ * removed, and the next run would pay for it.
+ */
+function targetOf({ workFolder }: ComparisonOptions, program: Program, row: Row): string {
+  return join(workFolder, `restored-${program.name}-${row.name.replaceAll(/\W+/g, "-")}`);
+}
+
+/** What the run before has left to be written is written now, and not in the middle of the next run. */
+async function settle(): Promise<void> {
+  spawnSync("sync");
+  await sleep(pauseMs);
 }
 
 async function measure(
@@ -118,6 +137,7 @@ async function measure(
   title: string,
   parameters: readonly string[],
 ): Promise<Cost> {
+  await settle();
   const before = await server.acceptedConnections();
   const run = await runMeasured([...program.command, ...parameters], {
     cwd: options.workFolder,
