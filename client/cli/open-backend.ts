@@ -22,6 +22,7 @@ export async function openConfiguredBackend(context: CommandContext, location: s
     restUsername: options.restUsername,
     restPassword: options.restPassword,
     ...(options.tlsClientCert === "" ? {} : { tlsClientCert: options.tlsClientCert }),
+    environment: context.environment,
     onRetry: (report) => output.error(describeRetry(report)),
   });
 }

@@ -7,7 +7,7 @@ import { RateLimitedBackend, RateLimiter } from "../backends/rate-limit.ts";
 import { RetryBackend, type RetryReport } from "../backends/retry.ts";
 import { BackendWrapper } from "../backends/wrapper.ts";
 import type { TlsFiles } from "./tls-files.ts";
-import type { TlsOptions } from "./undici-transport.ts";
+import type { TlsOptions, UndiciTransportOptions } from "./undici-transport.ts";
 
 const defaultRestConnections = 5;
 const defaultLocalConnections = 2;
@@ -28,6 +28,8 @@ export interface BackendOptions extends TlsFiles {
   /** How long failed operations are repeated; 15 minutes unless said otherwise. */
   readonly retryMaximumMs?: number;
   readonly onRetry?: (report: RetryReport) => void;
+  /** Where HTTP_PROXY and the like are looked up; without it every line is direct. */
+  readonly environment?: Readonly<Record<string, string | undefined>>;
 }
 
 interface OpenedAdapter {
@@ -84,6 +86,7 @@ async function openRest(
     origin: place.origin,
     connections,
     ...(place.socketPath === undefined ? {} : { socketPath: place.socketPath }),
+    ...(await proxyOptionOf(place, options)),
     ...(place.origin.startsWith("https:") ? { tls: await tlsOptionsOf(options) } : {}),
     ...(options.stuckRequestTimeoutMs === undefined ? {} : { stuckRequestTimeoutMs: options.stuckRequestTimeoutMs }),
     ...limitersOf(options),
@@ -91,6 +94,17 @@ async function openRest(
   const headers = headersOf(place, options);
   const adapter = new RestBackend({ transport, location, basePath: place.basePath, headers, connections });
   return { adapter, countConnections: () => transport.openedConnections };
+}
+
+async function proxyOptionOf(
+  { origin, socketPath }: RestLocation,
+  { environment }: BackendOptions,
+): Promise<Pick<UndiciTransportOptions, "proxy">> {
+  const isAsked = Object.keys(environment ?? {}).some((name) => /^https?_proxy$/i.test(name));
+  if (environment === undefined || !isAsked || socketPath !== undefined) return {};
+  const { proxyFor } = await import("./proxy.ts");
+  const proxy = proxyFor(origin, environment);
+  return proxy === undefined ? {} : { proxy };
 }
 
 async function tlsOptionsOf(options: BackendOptions): Promise<TlsOptions> {

@@ -12,6 +12,7 @@ import { cancellationOf, pause } from "../backends/cancellation.ts";
 import type { RateLimiter } from "../backends/rate-limit.ts";
 import type { HttpRequest, HttpResponse, HttpTransport, Lane } from "../backends/transport.ts";
 import { HttpExchange } from "./http-exchange.ts";
+import type { HttpProxy } from "./proxy.ts";
 import { maxHeadBytes, ReusedMemory } from "./reused-memory.ts";
 
 /** Below the 75 s of common proxies and the 90 s and more of backup servers: the client lets go first. */
@@ -33,6 +34,8 @@ export interface UndiciTransportOptions {
   readonly origin: string;
   /** Connect to this Unix socket instead of the origin's host. */
   readonly socketPath?: string;
+  /** Go through this proxy. */
+  readonly proxy?: HttpProxy;
   readonly connections: number;
   /** A request on whose connection no byte moves for so long is ended with `request-timeout`. A slow one is not. 0: never. */
   readonly stuckRequestTimeoutMs?: number;
@@ -80,10 +83,15 @@ export class UndiciTransport implements HttpTransport {
     if (pool === undefined) {
       const connections = lane === "locks" ? 1 : this.#options.connections;
       const createPool = this.#options.createPool ?? ((origin, options) => new (loadUndici().Pool)(origin, options));
-      pool = createPool(this.#options.origin, { ...this.#poolOptions(), connections });
+      pool = createPool(this.#plainProxy?.origin ?? this.#options.origin, { ...this.#poolOptions(), connections });
       this.#pools.set(lane, pool);
     }
     return pool;
+  }
+
+  /** A proxy that is sent the requests themselves. To a server that speaks TLS it only gives a line. */
+  get #plainProxy(): HttpProxy | undefined {
+    return this.#options.origin.startsWith("http:") ? this.#options.proxy : undefined;
   }
 
   #poolOptions(): Pool.Options {
@@ -104,6 +112,39 @@ export class UndiciTransport implements HttpTransport {
   }
 
   #connect(parameters: buildConnector.Options, callback: buildConnector.Callback): void {
+    const { proxy } = this.#options;
+    if (proxy === undefined || this.#plainProxy !== undefined) this.#connectDirectly(parameters, callback);
+    else this.#connectThrough(proxy, parameters, callback).catch((error: Error) => callback(error, null));
+  }
+
+  /** TLS over the proxy's line. Such a socket cannot read into memory of ours. */
+  async #connectThrough(
+    proxy: HttpProxy,
+    parameters: buildConnector.Options,
+    callback: buildConnector.Callback,
+  ): Promise<void> {
+    const { openTunnel } = await import("./proxy-tunnel.ts");
+    const timeoutMs = this.#options.connectTimeoutMs ?? defaultConnectTimeoutMs;
+    const target = `${parameters.hostname}:${parameters.port || 443}`;
+    const httpSocket = await openTunnel(proxy, target, timeoutMs);
+    const connect = loadUndici().buildConnector({
+      ...tlsOptionsOf(this.#options.tls),
+      allowH2: false,
+      timeout: timeoutMs,
+    } as buildConnector.BuildOptions);
+    connect({ ...parameters, httpSocket }, (...[error, socket]) => {
+      if (error !== null) {
+        httpSocket.destroy();
+        callback(error, null);
+        return;
+      }
+      this.#openedConnections += 1;
+      this.#watch(socket);
+      callback(null, socket);
+    });
+  }
+
+  #connectDirectly(parameters: buildConnector.Options, callback: buildConnector.Callback): void {
     const memory = new ReusedMemory(this.#options.download?.pieceBytes);
     const connect = loadUndici().buildConnector({
       ...tlsOptionsOf(this.#options.tls),
@@ -137,7 +178,9 @@ export class UndiciTransport implements HttpTransport {
   }
 
   #dispatchOptionsOf(request: HttpRequest): Dispatcher.DispatchOptions {
-    const { method, path, headers, body, signal } = request;
+    const { method, body, signal } = request;
+    const path = this.#plainProxy === undefined ? request.path : this.#options.origin + request.path;
+    const headers = this.#headersOf(request);
     // undici closes the connection after each HEAD unless told that the server does not answer it with a body.
     const options = { method, path, headers, reset: false };
     if (body === undefined) return options;
@@ -147,6 +190,14 @@ export class UndiciTransport implements HttpTransport {
     if (limiter === undefined || body.length === 0) return { ...options, body };
     const pieces = Readable.from(pacedPieces(body, limiter, signal), { objectMode: false, highWaterMark: 1 });
     return { ...options, headers: { ...headers, "content-length": String(body.length) }, body: pieces };
+  }
+
+  /** With what a proxy that is sent the request wants to know. */
+  #headersOf({ headers }: HttpRequest): Record<string, string> {
+    const proxy = this.#plainProxy;
+    if (proxy === undefined) return { ...headers };
+    const authorization = proxy.authorization === undefined ? {} : { "proxy-authorization": proxy.authorization };
+    return { ...headers, host: new URL(this.#options.origin).host, ...authorization };
   }
 }
 
