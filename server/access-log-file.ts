@@ -1,18 +1,26 @@
 /** The access log as a file that can be rotated, or on standard output. */
 import { createWriteStream, type WriteStream } from "node:fs";
 import { open } from "node:fs/promises";
+import { finished } from "node:stream/promises";
 import { CofferError } from "../shared/errors.ts";
 import type { AccessLog } from "./http/access-log.ts";
 
 export interface ReopenableLog extends AccessLog {
   /** Goes on in a new file of the same name, after the old one was moved away. */
   reopen(): void;
-  /** Resolves when all lines have been written. */
+  /** Resolves when all lines have been written, or cannot be. */
   close(): Promise<void>;
 }
 
+/** After a failure the file is opened again, at most this often: there may be room on the disk by then. */
+const defaultRetryMs = 5000;
+
 /** Opens a log: `-` is standard output. Throws `unavailable` when the file cannot be opened. Later failures only cost lines. */
-export async function openAccessLog(path: string, report: (line: string) => void): Promise<ReopenableLog> {
+export async function openAccessLog(
+  path: string,
+  report: (line: string) => void,
+  retryMs: number = defaultRetryMs,
+): Promise<ReopenableLog> {
   if (path === "-")
     return { write: (line) => void process.stdout.write(line), reopen: () => undefined, close: async () => undefined };
   try {
@@ -20,19 +28,45 @@ export async function openAccessLog(path: string, report: (line: string) => void
   } catch (cause) {
     throw new CofferError("unavailable", `cannot open the access log: ${(cause as Error).message}`, { cause });
   }
-  let stream = openStream(path, report);
-  return {
-    write: (line) => void stream.write(line),
-    reopen: () => {
-      stream.end();
-      stream = openStream(path, report);
-    },
-    close: () => new Promise((resolve) => stream.once("close", () => resolve()).end()),
-  };
+  return new LogFile(path, report, retryMs);
 }
 
-function openStream(path: string, report: (line: string) => void): WriteStream {
-  const stream = createWriteStream(path, { flags: "a", mode: 0o644 });
-  stream.on("error", (error) => report(`access log: ${error.message}`));
-  return stream;
+class LogFile implements ReopenableLog {
+  readonly #path: string;
+  readonly #report: (line: string) => void;
+  readonly #retryMs: number;
+  #stream: WriteStream;
+  #failedMs = Number.NEGATIVE_INFINITY;
+
+  constructor(path: string, report: (line: string) => void, retryMs: number) {
+    this.#path = path;
+    this.#report = report;
+    this.#retryMs = retryMs;
+    this.#stream = this.#open();
+  }
+
+  write(line: string): void {
+    if (this.#stream.destroyed && performance.now() - this.#failedMs >= this.#retryMs) this.#stream = this.#open();
+    if (!this.#stream.destroyed) this.#stream.write(line);
+  }
+
+  reopen(): void {
+    this.#stream.end();
+    this.#stream = this.#open();
+  }
+
+  async close(): Promise<void> {
+    this.#stream.end();
+    // What could not be written was reported.
+    await finished(this.#stream).catch(() => undefined);
+  }
+
+  #open(): WriteStream {
+    const stream = createWriteStream(this.#path, { flags: "a", mode: 0o644 });
+    stream.on("error", (error) => {
+      this.#failedMs = performance.now();
+      this.#report(`access log: ${error.message}; lines are lost until it can be written again`);
+    });
+    return stream;
+  }
 }

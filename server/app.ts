@@ -90,5 +90,12 @@ function describeFailure(method: string, response: Answer, error: unknown): stri
   const isExpected = error instanceof CofferError && error.code !== "internal";
   const details =
     error instanceof Error ? (isExpected ? error.message : (error.stack ?? error.message)) : String(error);
-  return `${method} ${JSON.stringify(response.locals.target.path)}: ${details.replaceAll(/\s*[\r\n]+\s*/g, " ")}`;
+  return `${method} ${JSON.stringify(response.locals.target.path)}: ${onOneLine(details)}`;
+}
+
+/** Messages of the system repeat names that a client has chosen: these neither begin a line nor move the operator's cursor. */
+function onOneLine(text: string): string {
+  return text
+    .replaceAll(/\s*[\r\n]+\s*/g, " ")
+    .replaceAll(/[\p{Cc}\u2028\u2029]/gu, (unit) => `\\u${unit.charCodeAt(0).toString(16).padStart(4, "0")}`);
 }

@@ -1,9 +1,10 @@
 /** The first user of a new server. */
 import { randomBytes } from "node:crypto";
-import { mkdir, open } from "node:fs/promises";
+import { open } from "node:fs/promises";
 import { dirname } from "node:path";
 import { hash } from "@node-rs/bcrypt";
 import { CofferError } from "../shared/errors.ts";
+import { makeFolders } from "./storage/disk/folders.ts";
 
 export interface FirstUser {
   readonly user: string;
@@ -23,7 +24,7 @@ export async function createFirstUser(htpasswdFile: string): Promise<FirstUser |
   const password = randomBytes(passwordBytes).toString("base64url");
   const line = `${firstUserName}:${await hash(password, { cost: bcryptCost, version: "2y" })}\n`;
   try {
-    await mkdir(dirname(htpasswdFile), { recursive: true, mode: 0o700 });
+    await makeFolders(dirname(htpasswdFile));
     const file = await open(htpasswdFile, "wx", 0o600);
     try {
       await file.writeFile(line);

@@ -9,6 +9,7 @@ import {
 import { createServer as createTlsServer } from "node:https";
 import type { Server, Socket } from "node:net";
 import { holdContinue } from "./http/request-body.ts";
+import { RequestTurns } from "./http/request-turns.ts";
 
 export interface TlsSettings {
   /** PEM. */
@@ -63,15 +64,16 @@ export function createHttpServer(application: RequestListener, tls: TlsSettings 
           honorCipherOrder: true,
         });
   const sockets = new Set<Socket>();
+  const turns = new RequestTurns();
   const running = new Set<ServerResponse>();
   /** The answer that each connection is busy with, or the one before. */
   const latest = new WeakMap<Socket, ServerResponse>();
   let isDraining = false;
 
   const serve = (request: IncomingMessage, response: ServerResponse): void => {
-    // "OPTIONS *" asks about the server, not about anything that it stores.
-    if (request.url === "*") {
-      response.writeHead(request.method === "OPTIONS" ? 200 : 400, { "Content-Length": "0" }).end();
+    const refusal = refusalOf(request);
+    if (refusal !== undefined) {
+      response.writeHead(refusal, { "Content-Length": "0", ...(refusal === 200 ? {} : { Connection: "close" }) }).end();
       return;
     }
     running.add(response);
@@ -79,26 +81,18 @@ export function createHttpServer(application: RequestListener, tls: TlsSettings 
     if (isDraining) response.shouldKeepAlive = false;
     response.once("close", () => {
       running.delete(response);
-      if (isDraining) server.closeIdleConnections();
+      // Its head may have promised to keep the connection, and the client may have begun another request already.
+      if (isDraining) endSocket(request.socket);
     });
     application(request, response);
   };
-  /**
-   * A request that was sent before the answer to the one before it waits for its turn. Node would let its answer begin at once, into
-   * memory, and would never tell it that the client has left: whatever it had opened would stay open.
-   */
-  const serveInTurn = (request: IncomingMessage, response: ServerResponse): void => {
-    if (response.socket === null) response.once("socket", () => serve(request, response));
-    else serve(request, response);
-  };
-  server.on(tls === undefined ? "connection" : "secureConnection", (socket: Socket) => {
-    sockets.add(socket);
-    socket.once("close", () => sockets.delete(socket));
-  });
-  server.on("request", serveInTurn);
+  // With TLS this is the bare line; the socket that requests come from is made once both sides have agreed on keys.
+  server.on("connection", (socket: Socket) => track(sockets, socket));
+  if (tls !== undefined) server.on("secureConnection", (socket: Socket) => track(sockets, socket));
+  server.on("request", (request, response) => turns.await(request, response, () => serve(request, response)));
   server.on("checkContinue", (request, response) => {
     holdContinue(request);
-    serveInTurn(request, response);
+    turns.await(request, response, () => serve(request, response));
   });
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
     refuseMalformed(error, socket, latest.get(socket));
@@ -110,12 +104,47 @@ export function createHttpServer(application: RequestListener, tls: TlsSettings 
       isDraining = true;
       for (const response of running) response.shouldKeepAlive = false;
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      const busy = new Set<Socket | null>(Array.from(running, (response) => response.socket));
-      // Node does not count those as idle that have not sent a whole request yet.
-      for (const socket of sockets) if (!busy.has(socket)) socket.destroy();
+      const busy = new Set<string>(Array.from(running, (response) => peerOf(response.socket)));
+      // Node does not count those as idle that have not sent a whole request yet, or not agreed on keys.
+      for (const socket of sockets) if (!busy.has(peerOf(socket))) socket.destroy();
       return closed;
     },
   };
+}
+
+function track(sockets: Set<Socket>, socket: Socket): void {
+  sockets.add(socket);
+  socket.once("close", () => sockets.delete(socket));
+}
+
+/** The same for a bare line and the TLS on it. */
+function peerOf(socket: Socket | null): string {
+  return `${socket?.remoteAddress} ${socket?.remotePort}`;
+}
+
+const lingerMs = 1000;
+
+/** Ends a connection so that what was sent still arrives: closed with unread bytes, it would be reset. */
+function endSocket(socket: Socket): void {
+  socket.end();
+  setTimeout(() => socket.destroy(), lingerMs);
+}
+
+/**
+ * The status for a request that means nothing here, or undefined. "OPTIONS *" asks about the server, not about anything that it stores. A
+ * coding besides "chunked" would have to be undone before anything is stored. A target in the form for proxies becomes a path.
+ */
+function refusalOf(request: IncomingMessage): number | undefined {
+  const { url = "", method, headers } = request;
+  if (url === "*") return method === "OPTIONS" ? 200 : 400;
+  const coding = headers["transfer-encoding"];
+  if (coding !== undefined && coding.trim().toLowerCase() !== "chunked") return 501;
+  if (url.startsWith("/")) return undefined;
+  const origin = /^https?:\/\/[^/?#]*/i.exec(url);
+  if (origin === null) return 400;
+  const rest = url.slice(origin[0].length);
+  request.url = rest.startsWith("/") ? rest : `/${rest}`;
+  return undefined;
 }
 
 /**

@@ -1,14 +1,14 @@
 #!/usr/bin/env node
 /** The server: reads its options, puts its parts together, listens, and ends without losing a request. */
 import "./process-settings.ts";
-import { readFile } from "node:fs/promises";
+import { readFile, rm, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { CofferError } from "../shared/errors.ts";
 import { openAccessLog, type ReopenableLog } from "./access-log-file.ts";
 import { createApp } from "./app.ts";
 import { type Authenticator, noAuthentication } from "./auth/authenticator.ts";
 import { HtpasswdAuthenticator } from "./auth/htpasswd-authenticator.ts";
-import { createFirstUser } from "./first-user.ts";
+import { createFirstUser, type FirstUser } from "./first-user.ts";
 import { createHttpServer, type HttpServer, type TlsSettings } from "./http-server.ts";
 import { listen, parseListenAddress } from "./listen.ts";
 import { helpText, parseCommandLine, type ServerOptions } from "./options.ts";
@@ -23,8 +23,9 @@ function log(line: string): void {
 
 async function serve(options: ServerOptions): Promise<void> {
   const address = parseListenAddress(options.listen);
+  await requireFolder(options.dataFolder);
   log(`Data directory: ${options.dataFolder}`);
-  const htpasswd = await openAuthentication(options);
+  const { htpasswd, firstUser } = await openAuthentication(options);
   log(`Append only mode ${options.appendOnly ? "enabled" : "disabled"}`);
   log(`Private repositories ${options.privateRepositories ? "enabled" : "disabled"}`);
   const accessLog = options.accessLog === undefined ? undefined : await openAccessLog(options.accessLog, log);
@@ -44,35 +45,70 @@ async function serve(options: ServerOptions): Promise<void> {
   const httpServer = createHttpServer(app, tls);
   // Before the start line: who reads it may send a signal at once.
   handleSignals(httpServer, htpasswd, accessLog);
-  const place = await listen(httpServer.server, address);
+  const place = await listen(httpServer.server, address).catch(async (error: unknown) => {
+    // Nobody has seen the password: the next start shall make another one, and show it.
+    if (firstUser !== undefined) await rm(options.htpasswdFile, { force: true });
+    throw error;
+  });
+  if (firstUser !== undefined) tellFirstUser(firstUser, options.htpasswdFile);
   log(`start server on ${place}`);
   if (tls !== undefined) log(`TLS enabled, minimum version ${tls.minimumVersion}`);
 }
 
-async function openAuthentication(options: ServerOptions): Promise<HtpasswdAuthenticator | undefined> {
+/** Throws `usage` when the data folder is something else. It need not exist. */
+async function requireFolder(path: string): Promise<void> {
+  const status = await stat(path).catch(() => undefined);
+  if (status !== undefined && !status.isDirectory())
+    throw new CofferError("usage", `--path expected a folder, got ${path}, which is none`);
+}
+
+interface Authentication {
+  /** Undefined when everybody is let in. */
+  readonly htpasswd: HtpasswdAuthenticator | undefined;
+  /** Set when one was made now. */
+  readonly firstUser: FirstUser | undefined;
+}
+
+async function openAuthentication(options: ServerOptions): Promise<Authentication> {
   if (!options.authentication) {
     log("Authentication disabled");
-    return undefined;
+    return { htpasswd: undefined, firstUser: undefined };
   }
   log("Authentication enabled");
-  if (options.createFirstUser) {
-    const created = await createFirstUser(options.htpasswdFile);
-    if (created !== undefined) {
-      log(`Created the first user in ${options.htpasswdFile}. The password is shown only this once:`);
-      log(`    user      ${created.user}`);
-      log(`    password  ${created.password}`);
-    }
-  }
-  const authenticator = await HtpasswdAuthenticator.open(options.htpasswdFile, log);
+  const firstUser = options.createFirstUser ? await createFirstUser(options.htpasswdFile) : undefined;
+  const htpasswd = await HtpasswdAuthenticator.open(options.htpasswdFile, log);
   log(`Loaded htpasswd file ${options.htpasswdFile}`);
-  return authenticator;
+  return { htpasswd, firstUser };
+}
+
+function tellFirstUser({ user, password }: FirstUser, htpasswdFile: string): void {
+  log(`Created the first user in ${htpasswdFile}. The password is shown only this once:`);
+  log(`    user      ${user}`);
+  log(`    password  ${password}`);
 }
 
 async function readTlsSettings(options: ServerOptions): Promise<TlsSettings> {
   const certificatePath = options.tlsCertificate ?? join(options.dataFolder, "public_key");
   const keyPath = options.tlsKey ?? join(options.dataFolder, "private_key");
-  const [certificate, key] = await Promise.all([readFile(certificatePath), readFile(keyPath)]);
+  const [certificate, key] = await Promise.all([
+    readPem(certificatePath, "certificate", "--tls-cert"),
+    readPem(keyPath, "private key", "--tls-key"),
+  ]);
   return { certificate, key, minimumVersion: options.tlsMinimumVersion };
+}
+
+async function readPem(path: string, what: string, flag: string): Promise<Buffer> {
+  try {
+    return await readFile(path);
+  } catch (cause) {
+    throw new CofferError(
+      "usage",
+      `cannot read the ${what} for TLS: ${(cause as Error).message}; name it with ${flag}`,
+      {
+        cause,
+      },
+    );
+  }
 }
 
 function handleSignals(
@@ -101,7 +137,13 @@ function handleSignals(
   });
 }
 
+/** Whoever reads what we print may leave; that is no reason to end. */
+function outliveReaders(): void {
+  for (const stream of [process.stdout, process.stderr]) stream.on("error", () => undefined);
+}
+
 async function main(): Promise<void> {
+  outliveReaders();
   try {
     const commandLine = parseCommandLine(process.argv.slice(2));
     if (commandLine.action === "help") process.stdout.write(helpText());

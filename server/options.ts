@@ -1,6 +1,6 @@
 /** The command line: rest-server's flags with rest-server's meaning. */
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { CofferError } from "../shared/errors.ts";
 
@@ -66,7 +66,8 @@ export function parseCommandLine(parameters: readonly string[]): CommandLine {
 }
 
 function toOptions(booleans: Map<FlagName, boolean>, strings: Map<FlagName, string>): ServerOptions {
-  const dataFolder = strings.get("path") ?? defaultDataFolder;
+  // Absolute, whatever becomes of the folder that the server was started in.
+  const dataFolder = resolve(strings.get("path") ?? defaultDataFolder);
   const tls = booleans.get("tls") ?? false;
   const authentication = !(booleans.get("no-auth") ?? false);
   const privateRepositories = booleans.get("private-repos") ?? false;

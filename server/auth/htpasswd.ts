@@ -49,7 +49,24 @@ export function parseHtpasswd(text: string): HtpasswdTable {
 function parseHash(encoded: string): PasswordHash | undefined {
   const text = encoded.trimEnd();
   const bcrypt = bcryptHash.exec(text);
-  if (bcrypt !== null) return { kind: "bcrypt", encoded: text, cost: Number(bcrypt[1]) };
+  if (bcrypt !== null) return { kind: "bcrypt", encoded: canonicalBcrypt(text), cost: Number(bcrypt[1]) };
   const digest = sha1Hash.exec(text)?.[1];
   return digest === undefined ? undefined : { kind: "sha1", digest: Buffer.from(digest, "base64") };
+}
+
+const bcryptDigits = "./ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789";
+/** The last digits of salt (16 bytes in 22 digits) and hash (23 bytes in 31): the bits that carry nothing. */
+const bcryptPadding = [
+  { position: 28, spareBits: 4 },
+  { position: 59, spareBits: 2 },
+];
+
+/** Some programs fill the spare bits with anything, and the library compares texts. */
+function canonicalBcrypt(encoded: string): string {
+  const digits = [...encoded];
+  for (const { position, spareBits } of bcryptPadding) {
+    const value = bcryptDigits.indexOf(digits[position] ?? "");
+    digits[position] = bcryptDigits[(value >> spareBits) << spareBits] ?? "";
+  }
+  return digits.join("");
 }

@@ -180,7 +180,7 @@ describe("a server that gets malformed requests", function () {
         const answer = await sendBytes(request);
         const statuses = [...answer.matchAll(/^HTTP\/1\.1 (\d{3}) /gm)].map((match) => Number(match[1]));
         for (const status of statuses) {
-          expect(status).to.be.oneOf([100, 200, 206, 304, 307, 400, 403, 404, 405, 412, 416, 417, 431, 500]);
+          expect(status).to.be.oneOf([100, 200, 206, 304, 307, 400, 403, 404, 405, 412, 416, 417, 431, 500, 501]);
         }
         // A name that is too long to be created is the only thing that is allowed to be the server's trouble.
         if (statuses.includes(500)) expect(request.toString("latin1")).to.match(/x{300}|[^/]{256}/);

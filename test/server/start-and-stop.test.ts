@@ -170,7 +170,8 @@ describe("the server as a process", function () {
 
     it("makes a first user, passes OPTIONS on, and lets signals through", async () => {
       const { stderr, exitCode } = await runEntryPoint({ OPTIONS: "--listen 127.0.0.1:0 --append-only" });
-      expect(stderr).to.match(/ {4}password {2}\S+\nLoaded htpasswd file .*users\nAppend only mode enabled\n/);
+      expect(stderr).to.match(/\nLoaded htpasswd file .*users\nAppend only mode enabled\n/);
+      expect(stderr).to.match(/\n {4}password {2}\S+\nstart server on /);
       expect(stderr).to.match(/\nshutdown cleanly\n$/);
       expect(exitCode).to.equal(0);
       expect(existsSync(join(folder.path, "users"))).to.equal(true);

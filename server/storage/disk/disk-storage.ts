@@ -19,11 +19,11 @@ import { Uploader, type UploadPlace } from "./upload.ts";
 import { ownFolder, Uploads } from "./uploads.ts";
 
 /**
- * How many files may be open at once. Packs and the small files have gates of their own, so that many slow transfers of packs
- * never delay a lock.
+ * How many files may be read or written at once. Packs and the small files have gates of their own, so that many transfers of packs
+ * never delay a lock. Nobody keeps a place while waiting for a client.
  */
-const openPacks = 64;
-const openSmallFiles = 64;
+const packPlaces = 64;
+const smallFilePlaces = 64;
 
 export class DiskRepositories implements Repositories {
   readonly #dataFolder: string;
@@ -38,8 +38,8 @@ export class DiskRepositories implements Repositories {
       folders,
       uploader: new Uploader(folders, this.#uploads),
       listThread: new ListThread(),
-      packGate: new Gate(openPacks),
-      smallFileGate: new Gate(openSmallFiles),
+      packGate: new Gate(packPlaces),
+      smallFileGate: new Gate(smallFilePlaces),
     };
   }
 
@@ -90,7 +90,7 @@ class DiskStorage implements Storage {
   }
 
   list(type: FileType): AsyncIterable<readonly StoredFile[]> {
-    return listFiles(this.#repository, type, this.#shared.listThread, this.#gateFor(type));
+    return listFiles(this.#repository, type, this.#shared.listThread);
   }
 
   async stat(handle: FileHandle): Promise<number> {
@@ -118,20 +118,20 @@ class DiskStorage implements Storage {
     try {
       await this.#shared.uploader.refuseExisting(path);
       if (handle.type === "config") await statusOf(this.#repository);
-      // The beginning is awaited without a place of the gate: what is small never waits for its client while it holds one.
       await received.gather();
-      const gate = this.#gateFor(handle.type);
-      await gate.enter();
-      try {
-        await this.#shared.uploader.store(this.#placeOf(handle), received);
-      } finally {
-        gate.leave();
-      }
+      await this.#shared.uploader.store(this.#placeOf(handle), received, this.#gateFor(handle.type));
     } catch (error) {
-      throw fileSystemError(error, `cannot store ${describeHandle(handle)}`);
+      throw this.#uploadError(error, handle);
     } finally {
       await received.abandon();
     }
+  }
+
+  /** Only a `config` can lack its repository. For all else the place is made, and one that cannot be had may be there again soon. */
+  #uploadError(error: unknown, handle: FileHandle): CofferError {
+    const failure = fileSystemError(error, `cannot store ${describeHandle(handle)}`);
+    if (failure.code !== "not-found" || handle.type === "config") return failure;
+    return new CofferError("unavailable", failure.message, { cause: failure });
   }
 
   async remove(handle: FileHandle): Promise<void> {

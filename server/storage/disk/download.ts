@@ -8,11 +8,14 @@ import { closeFile, openFile, readFlags, readFully, statusOfOpen } from "./file-
 
 /**
  * Opens a file and reads the beginning of what was selected. A selection that fits one buffer is read whole and the file closed
- * before anybody waits for a client, so only large downloads keep a place of the gate.
+ * before anybody waits for a client. Each read takes a place of the gate for itself.
  */
-export async function openDownload(path: string, selection: ByteSelection | undefined, gate: Gate): Promise<Download> {
-  await gate.enter();
-  const source = new OpenFile(await leaveOnError(gate, openFile(path, readFlags)), gate);
+export function openDownload(path: string, selection: ByteSelection | undefined, gate: Gate): Promise<Download> {
+  return gate.run(() => openWithPlace(path, selection, gate));
+}
+
+async function openWithPlace(path: string, selection: ByteSelection | undefined, gate: Gate): Promise<Download> {
+  const source = new OpenFile(await openFile(path, readFlags));
   const buffer = takeBuffer();
   try {
     const status = statusOfOpen(source.descriptor);
@@ -21,19 +24,10 @@ export async function openDownload(path: string, selection: ByteSelection | unde
     const beginning = buffer.subarray(0, Math.min(extent.lengthBytes, pooledBufferBytes));
     await readWhole(source, beginning, extent.offsetBytes, path);
     if (beginning.length === extent.lengthBytes) source.close();
-    return new Download(path, status.size, extent, source, buffer);
+    return new Download({ path, source, gate }, status.size, extent, buffer);
   } catch (error) {
     returnBuffer(buffer);
     source.close();
-    throw error;
-  }
-}
-
-async function leaveOnError(gate: Gate, opening: Promise<number>): Promise<number> {
-  try {
-    return await opening;
-  } catch (error) {
-    gate.leave();
     throw error;
   }
 }
@@ -45,56 +39,60 @@ async function readWhole(source: OpenFile, target: Uint8Array, offsetBytes: numb
   }
 }
 
-/** A descriptor with its place in the gate; both are given back once. */
+/** A descriptor that is closed once. */
 class OpenFile {
   readonly descriptor: number;
-  readonly #gate: Gate;
   #isOpen = true;
 
-  constructor(descriptor: number, gate: Gate) {
+  constructor(descriptor: number) {
     this.descriptor = descriptor;
-    this.#gate = gate;
   }
 
   close(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
     closeFile(this.descriptor);
-    this.#gate.leave();
   }
+}
+
+/** Where the rest is read from. */
+interface DownloadOrigin {
+  readonly path: string;
+  readonly source: OpenFile;
+  readonly gate: Gate;
 }
 
 class Download implements StoredContent {
   readonly totalBytes: number;
   readonly offsetBytes: number;
   readonly lengthBytes: number;
-  readonly #path: string;
-  readonly #source: OpenFile;
+  readonly #origin: DownloadOrigin;
   #buffer: Buffer | undefined;
 
   /** `buffer` holds the beginning of the extent. */
-  constructor(path: string, totalBytes: number, extent: ByteExtent, source: OpenFile, buffer: Buffer) {
-    this.#path = path;
+  constructor(origin: DownloadOrigin, totalBytes: number, extent: ByteExtent, buffer: Buffer) {
+    this.#origin = origin;
     this.totalBytes = totalBytes;
     this.offsetBytes = extent.offsetBytes;
     this.lengthBytes = extent.lengthBytes;
-    this.#source = source;
     this.#buffer = buffer;
   }
 
   async *chunks(): AsyncIterable<Uint8Array> {
+    const { path, source, gate } = this.#origin;
     let givenBytes = 0;
     while (this.#buffer !== undefined && givenBytes < this.lengthBytes) {
       const chunk = this.#buffer.subarray(0, Math.min(pooledBufferBytes, this.lengthBytes - givenBytes));
-      if (givenBytes > 0) await readWhole(this.#source, chunk, this.offsetBytes + givenBytes, this.#path);
+      const offsetBytes = this.offsetBytes + givenBytes;
+      if (givenBytes > 0) await gate.run(() => readWhole(source, chunk, offsetBytes, path));
       givenBytes += chunk.length;
-      if (givenBytes === this.lengthBytes) this.#source.close();
+      if (givenBytes === this.lengthBytes) source.close();
       yield chunk;
     }
   }
 
   async close(): Promise<void> {
-    this.#source.close();
+    this.#origin.source.close();
     if (this.#buffer !== undefined) returnBuffer(this.#buffer);
     this.#buffer = undefined;
   }

@@ -3,7 +3,7 @@ import { constants, openSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileTypes } from "../../../shared/format/layout.ts";
-import { closeFile, failedWith, folderMode, syncFile } from "./file-system.ts";
+import { closeFile, failedWith, folderMode, statusOf, syncFile } from "./file-system.ts";
 
 /** The 256 folders that packs are spread over. */
 export const packFolders: readonly string[] = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, "0"));
@@ -36,7 +36,7 @@ export class Folders {
   }
 
   async #make(folder: string): Promise<void> {
-    const firstMade = await mkdir(folder, { recursive: true, mode: folderMode });
+    const firstMade = await makeFolders(folder);
     if (firstMade === undefined) return;
     const last = dirname(firstMade);
     let parent = folder;
@@ -53,6 +53,26 @@ export class Folders {
     await Promise.all(packFolders.map((name) => makeOne(join(packs, name))));
     await Promise.all([syncFolder(packs), syncFolder(folder)]);
   }
+}
+
+/**
+ * Makes a folder and the missing ones above it; returns the uppermost that was made. Node's own recursive form never ends where a
+ * folder cannot be made although its parent is there, as in /proc.
+ */
+export async function makeFolders(folder: string): Promise<string | undefined> {
+  let madeAbove: string | undefined;
+  for (const isRetry of [false, true]) {
+    try {
+      await mkdir(folder, { mode: folderMode });
+      return madeAbove ?? folder;
+    } catch (error) {
+      if (failedWith(error, "EEXIST") && (await statusOf(folder)).isDirectory()) return madeAbove;
+      const parent = dirname(folder);
+      if (isRetry || !failedWith(error, "ENOENT") || parent === folder) throw error;
+      madeAbove = await makeFolders(parent);
+    }
+  }
+  return madeAbove;
 }
 
 async function makeOne(folder: string): Promise<void> {

@@ -1,7 +1,6 @@
 /** Listing folders without ever holding a whole list. */
 import { join } from "node:path";
 import { type FileType, folderOf } from "../../../shared/format/layout.ts";
-import type { Gate } from "../../gate.ts";
 import type { StoredFile } from "../storage.ts";
 import { fileSystemError } from "./file-system.ts";
 import type { ListBatch } from "./list-protocol.ts";
@@ -10,20 +9,12 @@ import type { ListThread } from "./list-thread.ts";
 const idDigits = 64;
 
 /** The files of one type below the folder of a repository. Throws `not-found` when there is no folder for the type. */
-export async function* listFiles(
-  repository: string,
-  type: FileType,
-  thread: ListThread,
-  gate: Gate,
-): AsyncIterable<StoredFile[]> {
+export async function* listFiles(repository: string, type: FileType, thread: ListThread): AsyncIterable<StoredFile[]> {
   const folder = join(repository, folderOf(type));
-  await gate.enter();
   try {
     for await (const batch of thread.list({ folder, isSpread: type === "data" })) yield filesOf(batch);
   } catch (error) {
     throw fileSystemError(error, `cannot list ${folder}`);
-  } finally {
-    gate.leave();
   }
 }
 

@@ -36,9 +36,14 @@ export class Uploader {
     this.#uploads = uploads;
   }
 
-  /** Stores the body. Throws `already-exists` when the name is taken, which is durable then. */
-  async store(place: UploadPlace, body: ReceivedBody): Promise<void> {
-    let file = await this.#write(place, body);
+  /** Stores the body; takes a place of the gate for whatever may wait for the disk. Throws `already-exists` when the name is taken, which is durable then. */
+  async store(place: UploadPlace, body: ReceivedBody, gate: Gate): Promise<void> {
+    const file = await this.#write(place, body, gate);
+    await gate.run(() => this.#finish(place, file));
+  }
+
+  async #finish(place: UploadPlace, written: TemporaryFile): Promise<void> {
+    let file = written;
     try {
       file = await this.#publish(place, file);
     } catch (error) {
@@ -61,12 +66,12 @@ export class Uploader {
     if (await exists(path)) await this.#refuse(path);
   }
 
-  async #write(place: UploadPlace, body: ReceivedBody): Promise<TemporaryFile> {
-    const file = await this.#uploads.open(dirname(place.path), place.volumeFolder);
+  async #write(place: UploadPlace, body: ReceivedBody, gate: Gate): Promise<TemporaryFile> {
+    const file = await gate.run(() => this.#uploads.open(dirname(place.path), place.volumeFolder));
     try {
       try {
-        await body.writeTo(file.descriptor);
-        await syncFile(file.descriptor);
+        await body.writeTo(file.descriptor, gate);
+        await gate.run(() => syncFile(file.descriptor));
       } finally {
         // Some file systems report only here that there was no room.
         closeFile(file.descriptor);

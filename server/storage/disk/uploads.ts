@@ -3,19 +3,12 @@
  * sweeping what a crash left behind takes no search. A folder of a repository can lie on another file system, where a file from
  * here cannot be linked to. Then the upload grows in that folder, and a symbolic link here, made before it, tells the sweep.
  */
-import { randomBytes } from "node:crypto";
-import { copyFile, mkdir, readdir, readlink, symlink } from "node:fs/promises";
+import type { Dirent } from "node:fs";
+import { copyFile, readdir, readlink, symlink } from "node:fs/promises";
 import { basename, join, relative, resolve } from "node:path";
-import {
-  closeFile,
-  createFlags,
-  failedWith,
-  fileMode,
-  folderMode,
-  openFile,
-  syncFile,
-  unlinkFile,
-} from "./file-system.ts";
+import { closeFile, createFlags, failedWith, fileMode, openFile, syncFile, unlinkFile } from "./file-system.ts";
+import { makeFolders } from "./folders.ts";
+import { isInUse, newUploadName } from "./upload-names.ts";
 
 /** The server's own folder under the data folder; no repository can have its name. */
 export const ownFolder = ".coffer";
@@ -45,7 +38,7 @@ export class Uploads {
    */
   async open(targetFolder: string, distanceKey: string): Promise<TemporaryFile> {
     if (this.#distantFolders.has(distanceKey)) return this.#openDistant(targetFolder);
-    const path = join(this.#folder, newName());
+    const path = join(this.#folder, newUploadName());
     return { path, descriptor: await this.#withFolder(() => openFile(path, createFlags, fileMode)) };
   }
 
@@ -72,15 +65,18 @@ export class Uploads {
     if (file.note !== undefined) await removeQuietly(file.note);
   }
 
-  /** Removes what earlier runs left behind. Returns how many unfinished uploads there were. */
+  /** Removes what earlier runs left behind, and nothing of servers that run. Returns how many unfinished uploads there were. */
   async sweep(): Promise<number> {
     const entries = await readdir(this.#folder, { withFileTypes: true }).catch((error: unknown) => {
       if (failedWith(error, "ENOENT", "ENOTDIR")) return [];
       throw error;
     });
-    const unfinished = entries.filter((entry) => entry.isFile() || entry.isSymbolicLink());
-    for (const entry of unfinished) {
+    const files = entries.filter((entry) => entry.isFile() || entry.isSymbolicLink());
+    const unfinished: Dirent[] = [];
+    for (const entry of files) {
       const path = join(this.#folder, entry.name);
+      if (await isInUse(path)) continue;
+      unfinished.push(entry);
       if (entry.isSymbolicLink()) await sweepDistant(resolve(this.#folder, await readlink(path)));
       await unlinkFile(path);
     }
@@ -88,10 +84,10 @@ export class Uploads {
   }
 
   async #openDistant(targetFolder: string): Promise<TemporaryFile> {
-    const name = newName();
+    const name = newUploadName();
     const path = join(targetFolder, distantPrefix + name);
     const note = join(this.#folder, name);
-    await mkdir(targetFolder, { recursive: true, mode: folderMode });
+    await makeFolders(targetFolder);
     await this.#withFolder(() => symlink(relative(this.#folder, path), note));
     try {
       return { path, note, descriptor: await openFile(path, createFlags, fileMode) };
@@ -107,7 +103,7 @@ export class Uploads {
       return await action();
     } catch (error) {
       if (!failedWith(error, "ENOENT")) throw error;
-      await mkdir(this.#folder, { recursive: true, mode: folderMode });
+      await makeFolders(this.#folder);
       return action();
     }
   }
@@ -120,13 +116,4 @@ async function sweepDistant(path: string): Promise<void> {
 
 async function removeQuietly(path: string): Promise<void> {
   await unlinkFile(path).catch(() => undefined);
-}
-
-/** Names of other servers on the same folder are avoided by the random part, names of this one by counting. */
-const namesOfThisProcess = randomBytes(12).toString("hex");
-let namesGiven = 0;
-
-function newName(): string {
-  namesGiven += 1;
-  return `${namesOfThisProcess}-${namesGiven}`;
 }

@@ -6,8 +6,10 @@ import {
   mkdirSync,
   readdirSync,
   readFileSync,
+  rmSync,
   symlinkSync,
   truncateSync,
+  utimesSync,
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
@@ -200,34 +202,67 @@ describe("DiskRepositories", () => {
     await expectError(storage.stat({ type: "config" }), "not-found");
   });
 
-  it("has no more files open than its gates let in", async () => {
+  it("keeps nobody waiting for clients that are slow to take or to send", async () => {
     await storage.create();
-    const objects = Array.from({ length: 100 }, (_, i) => testObject(`open ${i}`, 600_000));
-    for (const object of objects) await put(storage, object);
+    const pack = testObject("slow", 600_000);
+    await put(storage, pack);
     const before = readdirSync("/proc/self/fd").length;
-    let mostOpen = 0;
-    const reads = objects.map(async (object) => {
-      const content = await storage.read(object);
-      for await (const _chunk of content.chunks()) {
-        mostOpen = Math.max(mostOpen, readdirSync("/proc/self/fd").length - before);
-      }
-      await content.close();
+    const downloads = await Promise.all(Array.from({ length: 150 }, () => storage.read(pack)));
+    let release = (): void => undefined;
+    const stalled = new Promise<void>((resolve) => {
+      release = resolve;
     });
-    await Promise.all(reads);
-    expect(mostOpen).to.be.within(2, 70);
+    async function* slowly(content: Uint8Array): AsyncGenerator<Uint8Array> {
+      yield content.subarray(0, 600_000);
+      await stalled;
+      yield content.subarray(600_000);
+    }
+    const uploads = Array.from({ length: 150 }, (_, i) => {
+      const object = testObject(`stalled ${i}`, 600_001, i % 2 === 0 ? "locks" : "data");
+      return storage.put(object, slowly(object.content));
+    });
+    for (const type of ["locks", "data"] as const) {
+      const quick = testObject(`quick ${type}`, 600_000, type);
+      await put(storage, quick);
+      expect(await readAll(storage, quick)).to.deep.equal(quick.content);
+      expect(await listAll(storage, type)).to.have.length(type === "data" ? 2 : 1);
+    }
+    release();
+    await Promise.all(uploads);
+    for (const content of downloads) await content.close();
+    expect(await listAll(storage, "locks")).to.have.length(76);
     expect(readdirSync("/proc/self/fd").length).to.equal(before);
   });
 
-  it("lets small files pass while all places for packs are taken by slow clients", async () => {
+  it("leaves the uploads of other servers alone when it starts, and removes those of servers that are gone", async () => {
+    const uploads = join(path, ".coffer/uploads");
+    mkdirSync(uploads, { recursive: true });
+    const boot = readFileSync("/proc/sys/kernel/random/boot_id", "latin1").slice(0, 8);
+    const gone = spawnSync("true").pid;
+    const names = {
+      running: `${boot}-${process.ppid}-aa-1`,
+      gone: `${boot}-${gone}-aa-1`,
+      ownNumber: `${boot}-${process.pid}-aa-1`,
+      beforeTheMachineStarted: `00000000-${process.ppid}-aa-1`,
+      old: `${boot}-${process.ppid}-aa-2`,
+      foreign: "whatever",
+    };
+    for (const name of Object.values(names)) writeFileSync(join(uploads, name), "unfinished");
+    const longAgo = new Date(Date.now() - 25 * 60 * 60 * 1000);
+    utimesSync(join(uploads, names.old), longAgo, longAgo);
+    expect(await new DiskRepositories(path).sweep()).to.equal(5);
+    expect(readdirSync(uploads)).to.deep.equal([names.running]);
+  });
+
+  it("says of an upload whose place cannot be had that it may be tried again", async () => {
     await storage.create();
-    const object = testObject("slow", 600_000);
-    await put(storage, object);
-    const slow = await Promise.all(Array.from({ length: 64 }, () => storage.read(object)));
-    const lock = testObject("lock", 150, "locks");
-    await put(storage, lock);
-    expect(await listAll(storage, "locks")).to.have.length(1);
-    await storage.remove(lock);
-    for (const content of slow) await content.close();
+    rmSync(join(path, "user/repository/locks"), { recursive: true });
+    symlinkSync(join(path, "unmounted/disk"), join(path, "user/repository/locks"));
+    await expectError(put(storage, testObject("lock", 150, "locks")), "unavailable");
+  });
+
+  it("makes no folder where none can be made, and says so", async () => {
+    await expectError(new DiskRepositories("/proc/coffer-test").at(["r"]).create(), "unavailable");
   });
 
   describe("on a file system of its own", () => {
