@@ -34,6 +34,12 @@ describe("the command line", () => {
       createFirstUser: false,
       appendOnly: false,
       privateRepositories: false,
+      observation: {
+        metrics: "off",
+        accessLogFormat: "combined",
+        allowedOrigins: new Set(),
+        minimumFreeBytes: 0,
+      },
     });
   });
 
@@ -64,7 +70,6 @@ describe("the command line", () => {
   for (const [parameters, message] of [
     [["--bogus"], /unknown flag: --bogus/],
     [["-x"], /unknown flag: -x/],
-    [["--prometheus"], /unknown flag: --prometheus/],
     [["extra"], /unknown argument: extra/],
     [["--append-only", "false"], /unknown argument: false/],
     [["--no-auth=maybe"], /--no-auth expected true or false, got "maybe"/],
