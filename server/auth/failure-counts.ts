@@ -48,7 +48,7 @@ export class FailureCounts {
   /** How long until one more failure would not make more than `most`: 0 when there is room now. */
   msUntilBelow(key: string, most: number): number {
     const excess = this.#failuresOf(key) + 1 - most;
-    return excess <= 0 ? 0 : excess * this.#forgetMs;
+    return Math.max(0, Math.round(excess * this.#forgetMs));
   }
 
   #failuresOf(key: string): number {

@@ -2,7 +2,7 @@
 import type { Counter, Gauge, Histogram, Registry } from "prom-client";
 import { combineObservers, type Observer } from "../observation/observer.ts";
 import type { PageContent } from "../pages/page.ts";
-import type { StorageProbe } from "../storage/probe.ts";
+import type { StorageProbe, StorageSpace } from "../storage/probe.ts";
 import { LabelSets } from "./label-sets.ts";
 import { transferCounters } from "./transfer-counters.ts";
 
@@ -97,24 +97,37 @@ function addConnections(client: PromClient, registry: Registry, openConnections:
   });
 }
 
-/** Not a number while the storage does not tell. */
 function addSpace(client: PromClient, registry: Registry, probe: StorageProbe): void {
-  const used = new client.Gauge({
-    name: "coffer_storage_used_bytes",
-    help: "Bytes in use on the file system that holds the data folder, whoever uses them",
-    registers: [registry],
-    aggregator: "max",
-    async collect() {
-      const space = await probe.space?.().catch(() => undefined);
-      used.set(space === undefined ? Number.NaN : space.totalBytes - space.freeBytes);
-      free.set(space?.freeBytes ?? Number.NaN);
-    },
-  });
-  // Registered after the one that sets it: the values are collected in this order.
-  const free = new client.Gauge({
+  addSpaceGauge(client, registry, probe, {
     name: "coffer_storage_free_bytes",
     help: "Free bytes of the file system that holds the data folder",
-    registers: [registry],
     aggregator: "min",
+    sizeOf: ({ freeBytes }) => freeBytes,
+  });
+  addSpaceGauge(client, registry, probe, {
+    name: "coffer_storage_used_bytes",
+    help: "Bytes in use on the file system that holds the data folder, whoever uses them",
+    aggregator: "max",
+    sizeOf: ({ freeBytes, totalBytes }) => totalBytes - freeBytes,
+  });
+}
+
+interface SpaceGauge {
+  readonly name: string;
+  readonly help: string;
+  readonly aggregator: "min" | "max";
+  readonly sizeOf: (space: StorageSpace) => number;
+}
+
+/** Its value is no number while the storage does not tell. */
+function addSpaceGauge(client: PromClient, registry: Registry, probe: StorageProbe, gauge: SpaceGauge): void {
+  const { sizeOf, ...configuration } = gauge;
+  new client.Gauge({
+    ...configuration,
+    registers: [registry],
+    async collect() {
+      const space = await probe.space?.().catch(() => undefined);
+      this.set(space === undefined ? Number.NaN : sizeOf(space));
+    },
   });
 }

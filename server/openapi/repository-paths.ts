@@ -44,7 +44,6 @@ function operation(
 
 const noRoom = problem("No room is left, or a quota is used up");
 const absent = problem("There is none");
-const stalled = problem("The client was too slow to send anything");
 const refusedDeletion = problem("The server is append-only; only locks can be deleted");
 const binary = { [objectMediaType]: { schema: { type: "string", format: "binary" } } };
 
@@ -88,7 +87,6 @@ function fileOperations(kind: "Config" | "Object", suffix: string): Omit<OpenApi
     "200": { description: isObject ? "Stored; also when the same content was before" : "Stored" },
     ...(isObject ? { "400": problem("The content does not hash to the id") } : { "404": absent }),
     "403": problem(isObject ? "Other content is stored under the id" : "There is one already"),
-    "408": stalled,
     "507": noRoom,
   };
   const remove: OpenApiResponses = { "200": { description: "Gone; also when it was before" }, "403": refusedDeletion };
