@@ -1,4 +1,4 @@
-/** The access log as a file that can be rotated, or on standard output. */
+/** The access log (and the audit log) as a file that can be rotated, or on standard output. */
 import { createWriteStream, type WriteStream } from "node:fs";
 import { open } from "node:fs/promises";
 import { finished } from "node:stream/promises";
@@ -12,41 +12,51 @@ export interface ReopenableLog extends AccessLog {
   close(): Promise<void>;
 }
 
-/** After a failure the file is opened again, at most this often: there may be room on the disk by then. */
+export interface LogSettings {
+  /** For messages. */
+  readonly name: string;
+  /** Of a new file. */
+  readonly mode: number;
+  /** After a failure the file is opened again, at most this often: there may be room on the disk by then. */
+  readonly retryMs?: number;
+}
+
 const defaultRetryMs = 5000;
+const accessLogSettings: LogSettings = { name: "access log", mode: 0o644 };
 
 /** Opens a log: `-` is standard output. Throws `unavailable` when the file cannot be opened. Later failures only cost lines. */
 export async function openAccessLog(
   path: string,
   report: (line: string) => void,
-  retryMs: number = defaultRetryMs,
+  settings: LogSettings = accessLogSettings,
 ): Promise<ReopenableLog> {
   if (path === "-")
     return { write: (line) => void process.stdout.write(line), reopen: () => undefined, close: async () => undefined };
   try {
-    await (await open(path, "a", 0o644)).close();
+    await (await open(path, "a", settings.mode)).close();
   } catch (cause) {
-    throw new CofferError("unavailable", `cannot open the access log: ${(cause as Error).message}`, { cause });
+    throw new CofferError("unavailable", `cannot open the ${settings.name}: ${(cause as Error).message}`, { cause });
   }
-  return new LogFile(path, report, retryMs);
+  return new LogFile(path, report, settings);
 }
 
 class LogFile implements ReopenableLog {
   readonly #path: string;
   readonly #report: (line: string) => void;
-  readonly #retryMs: number;
+  readonly #settings: LogSettings;
   #stream: WriteStream;
   #failedMs = Number.NEGATIVE_INFINITY;
 
-  constructor(path: string, report: (line: string) => void, retryMs: number) {
+  constructor(path: string, report: (line: string) => void, settings: LogSettings) {
     this.#path = path;
     this.#report = report;
-    this.#retryMs = retryMs;
+    this.#settings = settings;
     this.#stream = this.#open();
   }
 
   write(line: string): void {
-    if (this.#stream.destroyed && performance.now() - this.#failedMs >= this.#retryMs) this.#stream = this.#open();
+    const { retryMs = defaultRetryMs } = this.#settings;
+    if (this.#stream.destroyed && performance.now() - this.#failedMs >= retryMs) this.#stream = this.#open();
     if (!this.#stream.destroyed) this.#stream.write(line);
   }
 
@@ -62,10 +72,11 @@ class LogFile implements ReopenableLog {
   }
 
   #open(): WriteStream {
-    const stream = createWriteStream(this.#path, { flags: "a", mode: 0o644 });
+    const { name, mode } = this.#settings;
+    const stream = createWriteStream(this.#path, { flags: "a", mode });
     stream.on("error", (error) => {
       this.#failedMs = performance.now();
-      this.#report(`access log: ${error.message}; lines are lost until it can be written again`);
+      this.#report(`${name}: ${error.message}; lines are lost until it can be written again`);
     });
     return stream;
   }

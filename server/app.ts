@@ -2,12 +2,21 @@
 import express, { type ErrorRequestHandler, type Express } from "express";
 import { CofferError } from "../shared/errors.ts";
 import type { Authenticator } from "./auth/authenticator.ts";
-import { type AccessLog, logAccess } from "./http/access-log.ts";
+import type { LoginThrottle } from "./auth/login-throttle.ts";
+import { type AccessLog, type AccessLogFormat, accessLogObserver } from "./http/access-log.ts";
 import { answerProblem, statusOfError } from "./http/answers.ts";
+import { Login, requireLogin } from "./http/authentication.ts";
+import { identifyClient } from "./http/client-address.ts";
+import { refuseCrossSite } from "./http/cross-site.ts";
 import { type Answer, asHandler, type Step } from "./http/locals.ts";
+import { observeRequests } from "./http/observe-requests.ts";
 import { watchProgress } from "./http/progress.ts";
 import { RequestBody } from "./http/request-body.ts";
 import { cleanPath, parseTarget } from "./http/target.ts";
+import type { TrustedProxies } from "./http/trusted-proxies.ts";
+import { type MetricsPage, serveMetrics } from "./metrics/metrics-page.ts";
+import { combineObservers, type Observer } from "./observation/observer.ts";
+import { type ServerPages, servePages, serverPages } from "./pages/server-pages.ts";
 import { dispatchTo } from "./routes/dispatch.ts";
 import type { Repositories } from "./storage/storage.ts";
 
@@ -17,6 +26,17 @@ export interface AppDependencies {
   /** Users see only the repositories below the folder of their own name. */
   readonly privateRepositories?: boolean;
   readonly accessLog?: AccessLog;
+  readonly accessLogFormat?: AccessLogFormat;
+  /** Further ones who want to know what happens: audit log, metrics. */
+  readonly observers?: readonly Observer[];
+  /** Without them, the address of a client is that of its connection. */
+  readonly trustedProxies?: TrustedProxies;
+  /** Slows down those who guess passwords. */
+  readonly loginThrottle?: LoginThrottle;
+  /** Sites whose pages may use the server. */
+  readonly allowedOrigins?: ReadonlySet<string>;
+  readonly metrics?: MetricsPage;
+  readonly pages?: ServerPages;
   /** One line for the operator, without a line break. */
   readonly log?: (line: string) => void;
   /** How long a client may neither send nor take anything in the middle of a request. */
@@ -28,14 +48,30 @@ const fiveMinutesMs = 300_000;
 export function createApp(dependencies: AppDependencies): Express {
   const app = express();
   app.disable("x-powered-by").disable("etag").set("query parser", false);
-  if (dependencies.accessLog !== undefined) app.use(logAccess(dependencies.accessLog));
+  const log = dependencies.log ?? (() => undefined);
+  const observers = observersOf(dependencies);
+  const observer = combineObservers(observers);
+  const login = new Login(dependencies.authenticator, dependencies.loginThrottle, observer);
+  const privateRepositories = dependencies.privateRepositories ?? false;
+  // Counting and measuring costs something, so only for those who want to know.
+  if (observers.length > 0) app.use(asHandler(observeRequests(observer)));
   app.use(asHandler(prepare));
+  app.use(asHandler(identifyClient(dependencies.trustedProxies, log)));
   app.use(asHandler(watchProgress(dependencies.stallTimeoutMs ?? fiveMinutesMs)));
+  app.use(asHandler(refuseCrossSite(dependencies.allowedOrigins ?? new Set())));
   app.use(asHandler(redirectToCleanPath));
-  app.use(asHandler(authenticateWith(dependencies.authenticator)));
-  app.use(asHandler(dispatchTo(dependencies.repositories, dependencies.privateRepositories ?? false)));
-  app.use(answerErrors(dependencies.log ?? (() => undefined)));
+  app.use(asHandler(servePages(serverPages(dependencies.pages ?? {}))));
+  if (dependencies.metrics !== undefined) {
+    app.use(asHandler(serveMetrics(dependencies.metrics, login, privateRepositories)));
+  }
+  app.use(asHandler(requireLogin(login)));
+  app.use(asHandler(dispatchTo(dependencies.repositories, privateRepositories)));
+  app.use(answerErrors(log));
   return app;
+}
+
+function observersOf({ accessLog, accessLogFormat, observers = [] }: AppDependencies): readonly Observer[] {
+  return accessLog === undefined ? observers : [accessLogObserver(accessLog, accessLogFormat), ...observers];
 }
 
 const prepare: Step = (request, response, next) => {
@@ -55,15 +91,6 @@ const redirectToCleanPath: Step = (_request, response, next) => {
   if (cleaned === undefined) return next();
   answerProblem(response, 307, { Location: encodeURI(cleaned).replaceAll("%25", "%") + (query && `?${query}`) });
 };
-
-function authenticateWith(authenticator: Authenticator): Step {
-  return async (request, response, next) => {
-    const user = await authenticator.authenticate(request.headers);
-    if (user === undefined) return answerProblem(response, 401);
-    response.locals.user = user;
-    next();
-  };
-}
 
 function answerErrors(log: (line: string) => void): ErrorRequestHandler {
   return (error: unknown, request, response, _next) => {

@@ -11,8 +11,10 @@ import { HtpasswdAuthenticator } from "./auth/htpasswd-authenticator.ts";
 import { createFirstUser, type FirstUser } from "./first-user.ts";
 import { createHttpServer, type HttpServer, type TlsSettings } from "./http-server.ts";
 import { listen, parseListenAddress } from "./listen.ts";
+import { openObservation } from "./observation/open-observation.ts";
 import { helpText, parseCommandLine, type ServerOptions } from "./options.ts";
 import { assembleStorage } from "./storage/assemble.ts";
+import { DiskProbe } from "./storage/disk/disk-probe.ts";
 import { DiskRepositories } from "./storage/disk/disk-storage.ts";
 import { programVersion } from "./version.ts";
 
@@ -29,6 +31,11 @@ async function serve(options: ServerOptions): Promise<void> {
   log(`Append only mode ${options.appendOnly ? "enabled" : "disabled"}`);
   log(`Private repositories ${options.privateRepositories ? "enabled" : "disabled"}`);
   const accessLog = options.accessLog === undefined ? undefined : await openAccessLog(options.accessLog, log);
+  const observation = await openObservation(options.observation, {
+    probe: new DiskProbe(options.dataFolder),
+    hasPasswords: htpasswd !== undefined,
+    log,
+  });
   const tls = options.tls ? await readTlsSettings(options) : undefined;
   const repositories = new DiskRepositories(options.dataFolder);
   const swept = await repositories.sweep();
@@ -40,11 +47,13 @@ async function serve(options: ServerOptions): Promise<void> {
     authenticator,
     privateRepositories: options.privateRepositories,
     log,
+    ...observation.dependencies,
     ...(accessLog === undefined ? {} : { accessLog }),
   });
   const httpServer = createHttpServer(app, tls);
+  observation.watch(httpServer.server);
   // Before the start line: who reads it may send a signal at once.
-  handleSignals(httpServer, htpasswd, accessLog);
+  handleSignals(httpServer, htpasswd, [accessLog, observation.auditLog]);
   const place = await listen(httpServer.server, address).catch(async (error: unknown) => {
     // Nobody has seen the password: the next start shall make another one, and show it.
     if (firstUser !== undefined) await rm(options.htpasswdFile, { force: true });
@@ -114,12 +123,12 @@ async function readPem(path: string, what: string, flag: string): Promise<Buffer
 function handleSignals(
   httpServer: HttpServer,
   htpasswd: HtpasswdAuthenticator | undefined,
-  accessLog: ReopenableLog | undefined,
+  logs: readonly (ReopenableLog | undefined)[],
 ): void {
   let isStopping = false;
   const drain = async (): Promise<void> => {
     await httpServer.drain();
-    await accessLog?.close();
+    for (const each of logs) await each?.close();
     log("shutdown cleanly");
     process.exit(0);
   };
@@ -132,7 +141,7 @@ function handleSignals(
   process.on("SIGTERM", stop);
   process.on("SIGINT", stop);
   process.on("SIGHUP", () => {
-    accessLog?.reopen();
+    for (const each of logs) each?.reopen();
     void htpasswd?.reload();
   });
 }

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { CofferError } from "../shared/errors.ts";
+import { type ObservationOptions, parseObservation } from "./observation/observation-options.ts";
 
 export interface ServerOptions {
   readonly dataFolder: string;
@@ -18,6 +19,7 @@ export interface ServerOptions {
   readonly createFirstUser: boolean;
   readonly appendOnly: boolean;
   readonly privateRepositories: boolean;
+  readonly observation: ObservationOptions;
 }
 
 export type CommandLine =
@@ -29,6 +31,8 @@ interface Flag {
   readonly type: "boolean" | "string";
   readonly short?: string;
   readonly value?: string;
+  /** May be given several times; the values are joined with commas. */
+  readonly isList?: boolean;
   readonly help: string;
 }
 
@@ -36,22 +40,52 @@ const defaultListen = ":8000";
 const defaultDataFolder = join(tmpdir(), "restic");
 
 const flags = {
+  "allow-origin": {
+    type: "string",
+    value: "ORIGINS",
+    isList: true,
+    help: "sites whose pages may use the server, separated by commas (default: none)",
+  },
   "append-only": { type: "boolean", help: "refuse to delete anything but locks" },
+  "audit-log": {
+    type: "string",
+    value: "FILE",
+    help: 'write a line of JSON for every change, refusal and failed login ("-": to standard output)',
+  },
   "create-first-user": {
     type: "boolean",
     help: "if there is no htpasswd file, make one with a user and print the password, once",
   },
+  "forwarded-header": {
+    type: "string",
+    value: "NAME",
+    help: 'what trusted proxies write, X-Forwarded-For or Forwarded (default "X-Forwarded-For")',
+  },
   help: { type: "boolean", short: "h", help: "print this and exit" },
   "htpasswd-file": { type: "string", value: "FILE", help: 'users and their hashes (default "<path>/.htpasswd")' },
   listen: { type: "string", value: "ADDRESS", help: `HOST:PORT, :PORT or unix:/SOCKET (default "${defaultListen}")` },
-  log: { type: "string", value: "FILE", help: 'write an access log in the combined format ("-": to standard output)' },
+  log: { type: "string", value: "FILE", help: 'write an access log ("-": to standard output)' },
+  "log-format": { type: "string", value: "FORMAT", help: 'of the access log, combined or json (default "combined")' },
+  "min-free-space": {
+    type: "string",
+    value: "SIZE",
+    help: "free space below which the server is not ready (default 0)",
+  },
   "no-auth": { type: "boolean", help: "let everybody in" },
   path: { type: "string", value: "FOLDER", help: `where the repositories are (default "${defaultDataFolder}")` },
   "private-repos": { type: "boolean", help: "users have only the repositories below the folder of their own name" },
+  prometheus: { type: "boolean", help: "serve metrics for Prometheus at /metrics" },
+  "prometheus-no-auth": { type: "boolean", help: "serve them to everybody" },
   tls: { type: "boolean", help: "serve HTTPS" },
   "tls-cert": { type: "string", value: "FILE", help: 'certificate, PEM (default "<path>/public_key")' },
   "tls-key": { type: "string", value: "FILE", help: 'private key, PEM (default "<path>/private_key")' },
   "tls-min-ver": { type: "string", value: "VERSION", help: 'oldest version of TLS, 1.2 or 1.3 (default "1.2")' },
+  "trusted-proxies": {
+    type: "string",
+    value: "NETWORKS",
+    isList: true,
+    help: "proxies that are believed who the client is, addresses and networks separated by commas (default: none)",
+  },
   version: { type: "boolean", short: "v", help: "print the version and exit" },
 } as const satisfies Readonly<Record<string, Flag>>;
 
@@ -81,6 +115,7 @@ function toOptions(booleans: Map<FlagName, boolean>, strings: Map<FlagName, stri
     createFirstUser: booleans.get("create-first-user") ?? false,
     appendOnly: booleans.get("append-only") ?? false,
     privateRepositories,
+    observation: toObservation(booleans, strings),
     ...optional("accessLog", strings.get("log")),
     ...optional("tlsCertificate", strings.get("tls-cert")),
     ...optional("tlsKey", strings.get("tls-key")),
@@ -89,6 +124,20 @@ function toOptions(booleans: Map<FlagName, boolean>, strings: Map<FlagName, stri
   // Whoever asks for private repositories must not get public ones because nobody says who they are.
   if (privateRepositories && !authentication) usage("--private-repos needs to know the users: drop --no-auth");
   return options;
+}
+
+function toObservation(booleans: Map<FlagName, boolean>, strings: Map<FlagName, string>): ObservationOptions {
+  return parseObservation({
+    prometheus: booleans.get("prometheus") ?? false,
+    prometheusNoAuth: booleans.get("prometheus-no-auth") ?? false,
+    logFormat: strings.get("log-format"),
+    auditLog: strings.get("audit-log"),
+    trustedProxies: strings.get("trusted-proxies"),
+    forwardedHeader: strings.get("forwarded-header"),
+    allowOrigin: strings.get("allow-origin"),
+    minFreeSpace: strings.get("min-free-space"),
+    listen: strings.get("listen"),
+  });
 }
 
 function optional<Name extends string>(name: Name, value: string | undefined): { [Key in Name]?: string } {
@@ -115,9 +164,14 @@ function readFlags(parameters: readonly string[]): {
     if (!Object.hasOwn(flags, token.name)) usage(`unknown flag: ${token.rawName}; --help lists all`);
     if (flags[name].type === "boolean") booleans.set(name, parseBoolean(token.rawName, token.value));
     else if (token.value === undefined) usage(`flag needs an argument: ${token.rawName}`);
-    else strings.set(name, token.value);
+    else strings.set(name, withEarlier(flags[name], strings.get(name), token.value));
   }
   return { booleans, strings };
+}
+
+/** Of several values, a list has all, and everything else the last one. */
+function withEarlier(flag: Flag, earlier: string | undefined, value: string): string {
+  return flag.isList === true && earlier !== undefined ? `${earlier},${value}` : value;
 }
 
 function parseBoolean(flag: string, value: string | undefined): boolean {

@@ -1,7 +1,8 @@
 /** What the server calls itself. */
 
-const version = "0.1.0";
+/** By semantic versioning. */
+export const versionNumber = "0.1.0";
 
 export function programVersion(): string {
-  return `coffer-server ${version} compiled with node ${process.version} on ${process.platform}/${process.arch}`;
+  return `coffer-server ${versionNumber} compiled with node ${process.version} on ${process.platform}/${process.arch}`;
 }

@@ -1,5 +1,7 @@
 /** What the steps of handling a request tell each other. */
 import type { NextFunction, Request, RequestHandler, Response } from "express";
+import type { StorageObservation } from "../observation/storage-observation.ts";
+import type { Address } from "../routes/address.ts";
 import type { RequestBody } from "./request-body.ts";
 import type { RequestTarget } from "./target.ts";
 
@@ -8,6 +10,14 @@ export interface Locals extends Record<string, unknown> {
   body: RequestBody;
   /** Who asks; empty when nobody has to say. */
   user: string;
+  /** Of the client itself, when all proxies in between are trusted; "-" when it has none. */
+  clientAddress: string;
+  /** Set when the request was found to be about a repository. */
+  address?: Address;
+  /** Present when somebody wants to know of changes. */
+  observation?: StorageObservation;
+  /** True when a refusal was told already, in more detail than its status. */
+  isRefusalTold?: boolean;
 }
 
 export type ServerRequest = Request;

@@ -13,13 +13,20 @@ import type { Exchange, Route } from "./route.ts";
 
 type Routes = { readonly [Kind in Resource["kind"]]: Route<Kind> };
 
-const routes: Routes = { repository: repositoryRoute, config: configRoute, list: listRoute, object: objectRoute };
+/** The routes of each resource. */
+export const routes: Routes = {
+  repository: repositoryRoute,
+  config: configRoute,
+  list: listRoute,
+  object: objectRoute,
+};
 
 /** The last step: everything about repositories. */
 export function dispatchTo(repositories: Repositories, privateRepositories: boolean): Step {
   return async (request, response) => {
     const { user, target } = response.locals;
     const address = parseAddress(target.path);
+    response.locals.address = address;
     if (privateRepositories && !mayAddress(user, address.folders)) {
       throw new CofferError(
         "unauthorized",
@@ -45,6 +52,8 @@ async function serve(
 ): Promise<void> {
   const method = Object.hasOwn(route.methods, request.method) ? route.methods[request.method] : undefined;
   if (method === undefined) return answerProblem(response, 405, { Allow: route.allow });
-  const storage: Storage = repositories.at(address.folders);
+  const { observation } = response.locals;
+  const repository = repositories.at(address.folders);
+  const storage: Storage = observation?.watch(repository, address.folders, response.locals) ?? repository;
   await method({ request, response, storage, resource: address.resource } as Exchange<Resource["kind"]>);
 }

@@ -13,7 +13,7 @@ async function sendList({ request, response, storage, resource }: Exchange<"list
   let isBegun = false;
   // Written as late as possible: until the first batch is there, the list can still turn out not to exist.
   const begin = (): void => {
-    if (!isBegun) response.writeHead(200, { "Content-Type": listMediaTypes[version], Vary: "Accept" });
+    if (!isBegun) response.vary("Accept").writeHead(200, { "Content-Type": listMediaTypes[version] });
     isBegun = true;
   };
   for await (const files of storage.list(resource.type)) {

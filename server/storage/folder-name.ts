@@ -7,8 +7,15 @@ export function isReservedName(name: string): boolean {
   return reservedNames.has(name);
 }
 
-/** False for what would leave the folder, cannot be a name, or already means something inside a repository. */
-export function isFolderName(name: string): boolean {
+/** Paths below this name belong to the server itself. */
+const serverName = "-";
+
+/**
+ * False for what would leave the folder, cannot be a name, or already means something: inside a repository, or as the first name (its
+ * depth is 0) of the server's own pages.
+ */
+export function isFolderName(name: string, depth = 0): boolean {
+  if (depth === 0 && name === serverName) return false;
   if (name === "" || name === "." || name === ".." || isReservedName(name)) return false;
   return !name.includes("\0") && !name.includes("/");
 }

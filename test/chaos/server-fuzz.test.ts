@@ -46,6 +46,11 @@ const segments = fc.oneof(
     "#",
     ";",
     "outside",
+    "-",
+    "%2d",
+    "health",
+    "ready",
+    "metrics",
   ),
   fc.string({ maxLength: 12 }).map((text) => encodeURIComponent(text.replaceAll(/[\ud800-\udfff]/g, "?"))),
   fc.string({ unit: fc.constantFrom("a", "%", ".", "/", "?", "&", "=", "*", "\\", "~"), maxLength: 12 }),
@@ -97,6 +102,9 @@ const headers = fc.record(
     Expect: fc.constantFrom("100-continue", "200-ok"),
     Connection: fc.constantFrom("close", "keep-alive", "upgrade"),
     Upgrade: fc.constantFrom("h2c", "websocket"),
+    Origin: fc.oneof(headerValues, fc.constantFrom("null", "http://x", "http://127.0.0.1")),
+    "Sec-Fetch-Site": fc.constantFrom("none", "same-origin", "same-origin", "cross-site", ""),
+    "X-Forwarded-For": fc.oneof(headerValues, fc.constantFrom("192.0.2.1, 10.0.0.1", "[::1]:80", ",,,")),
     Referer: headerValues,
     "User-Agent": headerValues,
   },
@@ -135,7 +143,9 @@ describe("a server that gets malformed requests", function () {
     writeFileSync(join(folder.path, "outside"), outsideContent);
     mkdirSync(join(folder.path, "data"));
     writeFileSync(join(folder.path, "data/.htpasswd"), "alice:{SHA}W6ph5Mm5Pz8GgiULbPgzG37mj9g=\n");
-    server = await startServer({ path: join(folder.path, "data"), args: ["--log", join(folder.path, "access.log")] });
+    const logs = ["--log", join(folder.path, "access.log"), "--audit-log", join(folder.path, "audit.log")];
+    const args = [...logs, "--prometheus", "--trusted-proxies", "127.0.0.1"];
+    server = await startServer({ path: join(folder.path, "data"), args });
     pid = server.pid;
     const client = new HttpTestClient({ port: server.port });
     await client.send("POST", "/repository/?create=true");
@@ -156,7 +166,7 @@ describe("a server that gets malformed requests", function () {
     expect((await client.send("GET", "/.htpasswd")).status).to.equal(404);
     client.close();
     expect(readFileSync(join(folder.path, "outside"), "utf8")).to.equal(outsideContent);
-    expect(readdirSync(folder.path).sort()).to.deep.equal(["access.log", "data", "outside"]);
+    expect(readdirSync(folder.path).sort()).to.deep.equal(["access.log", "audit.log", "data", "outside"]);
     expect(server.stderr).to.not.match(/\n\s+at |TypeError|ReferenceError/);
   });
 

@@ -34,6 +34,12 @@ describe("the command line", () => {
       createFirstUser: false,
       appendOnly: false,
       privateRepositories: false,
+      observation: {
+        metrics: "off",
+        accessLogFormat: "combined",
+        allowedOrigins: new Set(),
+        minimumFreeBytes: 0,
+      },
     });
   });
 
@@ -64,7 +70,6 @@ describe("the command line", () => {
   for (const [parameters, message] of [
     [["--bogus"], /unknown flag: --bogus/],
     [["-x"], /unknown flag: -x/],
-    [["--prometheus"], /unknown flag: --prometheus/],
     [["extra"], /unknown argument: extra/],
     [["--append-only", "false"], /unknown argument: false/],
     [["--no-auth=maybe"], /--no-auth expected true or false, got "maybe"/],
@@ -73,11 +78,50 @@ describe("the command line", () => {
     [["--tls-cert", "x"], /require --tls/],
     [["--tls-key", "x"], /require --tls/],
     [["--private-repos", "--no-auth"], /--private-repos needs to know the users/],
+    [["--log-format", "xml"], /--log-format expected combined or json, got "xml"/],
+    [["--min-free-space", "lots"], /--min-free-space expected a size like 500M or 1073741824, got "lots"/],
+    [["--min-free-space", "9P9"], /--min-free-space expected a size/],
+    [["--min-free-space", "9999P"], /--min-free-space expected a size/],
+    [["--trusted-proxies", "proxy.example"], /--trusted-proxies expected addresses and networks/],
+    [["--trusted-proxies", "unix", "--listen", ":8000"], /"unix" only for a server that listens on a socket file/],
+    [["--forwarded-header", "Forwarded"], /with --trusted-proxies/],
+    [["--trusted-proxies", "::1", "--forwarded-header", "X-Real-IP"], /expected X-Forwarded-For or Forwarded/],
+    [["--allow-origin", "*"], /--allow-origin expected origins/],
     [["--constructor"], /unknown flag/],
     [["--__proto__"], /unknown flag/],
   ] as const) {
     it(`refuses ${parameters.join(" ")}`, () => {
       expect(messageOf(() => parseCommandLine(parameters))).to.match(message);
+    });
+  }
+
+  it("takes what it has to observe, and lists in several goes", () => {
+    const { observation } = optionsOf(
+      ...["--prometheus", "--log-format", "json", "--audit-log", "/audit", "--min-free-space", "2GiB"],
+      ...["--allow-origin", "https://a.example", "--allow-origin=https://b.example,https://c.example"],
+      ...["--trusted-proxies", "127.0.0.1", "--trusted-proxies", "10.0.0.0/8", "--forwarded-header", "forwarded"],
+    );
+    expect(observation).to.include({
+      metrics: "for-users",
+      accessLogFormat: "json",
+      auditLog: "/audit",
+      minimumFreeBytes: 2_147_483_648,
+    });
+    expect(Array.from(observation.allowedOrigins)).to.deep.equal(
+      ["a", "b", "c"].map((name) => `https://${name}.example`),
+    );
+    const headers = { forwarded: "for=192.0.2.1, for=10.0.0.9" };
+    expect(observation.trustedProxies?.clientOf("127.0.0.1", headers)).to.equal("192.0.2.1");
+  });
+
+  for (const [flags, metrics] of [
+    [[], "off"],
+    [["--prometheus-no-auth"], "off"],
+    [["--prometheus"], "for-users"],
+    [["--prometheus", "--prometheus-no-auth"], "for-everybody"],
+  ] as const) {
+    it(`serves metrics with "${flags.join(" ")}": ${metrics}`, () => {
+      expect(optionsOf(...flags).observation.metrics).to.equal(metrics);
     });
   }
 
@@ -107,6 +151,14 @@ describe("the command line", () => {
       "tls-key",
       "tls-min-ver",
       "create-first-user",
+      "prometheus",
+      "prometheus-no-auth",
+      "log-format",
+      "audit-log",
+      "trusted-proxies",
+      "forwarded-header",
+      "allow-origin",
+      "min-free-space",
     ]) {
       expect(text).to.match(new RegExp(`^ +--${flag}\\b.* {3}\\S`, "m"));
     }

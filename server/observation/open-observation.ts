@@ -1,0 +1,83 @@
+/** Puts together what observes the server: metrics, audit log, readiness, and the throttling of logins. */
+import type { Server } from "node:net";
+import { openAccessLog, type ReopenableLog } from "../access-log-file.ts";
+import type { AppDependencies } from "../app.ts";
+import { auditObserver } from "../audit/audit-log.ts";
+import { MemoryLoginThrottle } from "../auth/login-throttle.ts";
+import { ServerMetrics } from "../metrics/server-metrics.ts";
+import { Readiness } from "../pages/readiness.ts";
+import type { StorageProbe } from "../storage/probe.ts";
+import type { ObservationOptions } from "./observation-options.ts";
+import type { Observer } from "./observer.ts";
+
+/** The dependencies of the application that are put together here. */
+type ObservingDependencies = Pick<
+  AppDependencies,
+  "accessLogFormat" | "allowedOrigins" | "loginThrottle" | "metrics" | "observers" | "pages" | "trustedProxies"
+>;
+
+export interface OpenObservation {
+  /** For `createApp`. */
+  readonly dependencies: ObservingDependencies;
+  /** To be called when there is a server: its connections are counted. */
+  watch(server: Server): void;
+  /** Absent without an audit log. */
+  readonly auditLog?: ReopenableLog;
+}
+
+export interface ObservationPlaces {
+  readonly probe: StorageProbe;
+  readonly log: (line: string) => void;
+  /** Users have passwords, so somebody may guess them. */
+  readonly hasPasswords: boolean;
+}
+
+/** It tells who did what: nobody else's business. */
+const auditLogFile = { name: "audit log", mode: 0o600 };
+
+/** Throws `unavailable` when the audit log cannot be opened. */
+export async function openObservation(
+  options: ObservationOptions,
+  { probe, log, hasPasswords }: ObservationPlaces,
+): Promise<OpenObservation> {
+  const { metrics: access, accessLogFormat, allowedOrigins, minimumFreeBytes, trustedProxies } = options;
+  const auditLog =
+    options.auditLog === undefined ? undefined : await openAccessLog(options.auditLog, log, auditLogFile);
+  const servers: Server[] = [];
+  const metrics = access === "off" ? undefined : await openMetrics(log, probe, servers);
+  const observers: Observer[] = [];
+  if (auditLog !== undefined) observers.push(auditObserver(auditLog));
+  if (metrics !== undefined) observers.push(metrics.observer);
+  const isPublic = access === "for-everybody";
+  return {
+    dependencies: {
+      observers,
+      accessLogFormat,
+      allowedOrigins,
+      pages: { readiness: new Readiness({ probe, minimumFreeBytes, log }) },
+      ...(hasPasswords ? { loginThrottle: new MemoryLoginThrottle() } : {}),
+      ...(metrics === undefined ? {} : { metrics: { page: () => metrics.page(), isPublic } }),
+      ...(trustedProxies === undefined ? {} : { trustedProxies }),
+    },
+    watch: (server) => void servers.push(server),
+    ...(auditLog === undefined ? {} : { auditLog }),
+  };
+}
+
+async function openMetrics(
+  log: (line: string) => void,
+  probe: StorageProbe,
+  servers: Server[],
+): Promise<ServerMetrics> {
+  // Loaded only when it is wanted: it would double the time that a start takes.
+  const { default: client } = await import("prom-client");
+  const openConnections = async (): Promise<number> => {
+    const counts = await Promise.all(servers.map(countConnections));
+    return counts.reduce((sum, count) => sum + count, 0);
+  };
+  return new ServerMetrics(client, { log, probe, openConnections });
+}
+
+function countConnections(server: Server): Promise<number> {
+  return new Promise((resolve) => server.getConnections((error, count) => resolve(error === null ? count : 0)));
+}

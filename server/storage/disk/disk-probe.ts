@@ -1,0 +1,59 @@
+/** Asks a disk whether it still takes files, by giving it one. */
+import { randomBytes } from "node:crypto";
+import { mkdir, statfs } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import type { StorageProbe, StorageSpace } from "../probe.ts";
+import {
+  closeFile,
+  createFlags,
+  failedWith,
+  fileMode,
+  folderMode,
+  openFile,
+  syncFile,
+  unlinkFile,
+  writeFully,
+} from "./file-system.ts";
+import { ownFolder } from "./uploads.ts";
+
+/** A block of most disks. */
+const probeBytes = 4_096;
+
+export class DiskProbe implements StorageProbe {
+  readonly #dataFolder: string;
+
+  constructor(dataFolder: string) {
+    this.#dataFolder = dataFolder;
+  }
+
+  /** Makes the data folder if there is none, as the first upload would. */
+  async readiness(): Promise<void> {
+    // Where uploads grow: what a crash leaves behind is swept with them.
+    const folder = join(this.#dataFolder, ownFolder, "uploads");
+    await mkdir(folder, { recursive: true, mode: folderMode });
+    const path = join(folder, `probe-${randomBytes(12).toString("hex")}`);
+    const descriptor = await openFile(path, createFlags, fileMode);
+    try {
+      await writeFully(descriptor, [Buffer.alloc(probeBytes)]);
+      await syncFile(descriptor);
+    } finally {
+      closeFile(descriptor);
+      await unlinkFile(path);
+    }
+  }
+
+  /** Of the file system that the data folder is on, or will be. */
+  async space(): Promise<StorageSpace> {
+    const { bavail, blocks, bsize } = await statfsOfExisting(this.#dataFolder);
+    return { freeBytes: bavail * bsize, totalBytes: blocks * bsize };
+  }
+}
+
+async function statfsOfExisting(folder: string): Promise<{ bavail: number; blocks: number; bsize: number }> {
+  try {
+    return await statfs(folder);
+  } catch (error) {
+    if (!failedWith(error, "ENOENT") || dirname(folder) === folder) throw error;
+    return statfsOfExisting(dirname(folder));
+  }
+}
