@@ -8,14 +8,16 @@ import { type Answer, asHandler, type Step } from "./http/locals.ts";
 import { watchProgress } from "./http/progress.ts";
 import { RequestBody } from "./http/request-body.ts";
 import { cleanPath, parseTarget } from "./http/target.ts";
+import { fixedPolicy, policyOfFlags } from "./policy/flags-policy.ts";
+import type { PolicySource } from "./policy/policy.ts";
 import { dispatchTo } from "./routes/dispatch.ts";
 import type { Repositories } from "./storage/storage.ts";
 
 export interface AppDependencies {
   readonly repositories: Repositories;
   readonly authenticator: Authenticator;
-  /** Users see only the repositories below the folder of their own name. */
-  readonly privateRepositories?: boolean;
+  /** Who may do what. Absent: whoever gets in may do everything. */
+  readonly policy?: PolicySource;
   readonly accessLog?: AccessLog;
   /** One line for the operator, without a line break. */
   readonly log?: (line: string) => void;
@@ -24,6 +26,7 @@ export interface AppDependencies {
 }
 
 const fiveMinutesMs = 300_000;
+const openPolicy: PolicySource = fixedPolicy(policyOfFlags({ appendOnly: false, privateRepositories: false }));
 
 export function createApp(dependencies: AppDependencies): Express {
   const app = express();
@@ -33,7 +36,7 @@ export function createApp(dependencies: AppDependencies): Express {
   app.use(asHandler(watchProgress(dependencies.stallTimeoutMs ?? fiveMinutesMs)));
   app.use(asHandler(redirectToCleanPath));
   app.use(asHandler(authenticateWith(dependencies.authenticator)));
-  app.use(asHandler(dispatchTo(dependencies.repositories, dependencies.privateRepositories ?? false)));
+  app.use(asHandler(dispatchTo(dependencies.repositories, dependencies.policy ?? openPolicy)));
   app.use(answerErrors(dependencies.log ?? (() => undefined)));
   return app;
 }

@@ -8,10 +8,16 @@ import { openAccessLog, type ReopenableLog } from "./access-log-file.ts";
 import { createApp } from "./app.ts";
 import { type Authenticator, noAuthentication } from "./auth/authenticator.ts";
 import { HtpasswdAuthenticator } from "./auth/htpasswd-authenticator.ts";
+import { runCommand } from "./cli/commands.ts";
 import { createFirstUser } from "./first-user.ts";
 import { createHttpServer, type HttpServer, type TlsSettings } from "./http-server.ts";
 import { listen, parseListenAddress } from "./listen.ts";
 import { helpText, parseCommandLine, type ServerOptions } from "./options.ts";
+import { fixedPolicy, policyOfFlags } from "./policy/flags-policy.ts";
+import { PolicyFile } from "./policy/policy-file.ts";
+import type { QuotaLedger } from "./quota/ledger.ts";
+import { quotaLimits } from "./quota/limits.ts";
+import { LocalQuotaLedger } from "./quota/local-ledger.ts";
 import { assembleStorage } from "./storage/assemble.ts";
 import { DiskRepositories } from "./storage/disk/disk-storage.ts";
 import { programVersion } from "./version.ts";
@@ -25,6 +31,7 @@ async function serve(options: ServerOptions): Promise<void> {
   const address = parseListenAddress(options.listen);
   log(`Data directory: ${options.dataFolder}`);
   const htpasswd = await openAuthentication(options);
+  const policy = await openPolicy(options);
   log(`Append only mode ${options.appendOnly ? "enabled" : "disabled"}`);
   log(`Private repositories ${options.privateRepositories ? "enabled" : "disabled"}`);
   const accessLog = options.accessLog === undefined ? undefined : await openAccessLog(options.accessLog, log);
@@ -32,18 +39,19 @@ async function serve(options: ServerOptions): Promise<void> {
   const repositories = new DiskRepositories(options.dataFolder);
   const swept = await repositories.sweep();
   if (swept > 0) log(`Removed ${swept} unfinished uploads of an earlier run`);
+  const ledger = openLedger(options, policy, repositories);
 
   const authenticator: Authenticator = htpasswd ?? noAuthentication;
   const app = createApp({
-    repositories: assembleStorage(repositories, { appendOnly: options.appendOnly }),
+    repositories: assembleStorage(repositories, { ledger }),
     authenticator,
-    privateRepositories: options.privateRepositories,
+    policy: policy ?? fixedPolicy(policyOfFlags(options)),
     log,
     ...(accessLog === undefined ? {} : { accessLog }),
   });
   const httpServer = createHttpServer(app, tls);
   // Before the start line: who reads it may send a signal at once.
-  handleSignals(httpServer, htpasswd, accessLog);
+  handleSignals(httpServer, htpasswd, accessLog, policy);
   const place = await listen(httpServer.server, address);
   log(`start server on ${place}`);
   if (tls !== undefined) log(`TLS enabled, minimum version ${tls.minimumVersion}`);
@@ -68,6 +76,28 @@ async function openAuthentication(options: ServerOptions): Promise<HtpasswdAuthe
   return authenticator;
 }
 
+async function openPolicy(options: ServerOptions): Promise<PolicyFile | undefined> {
+  if (options.policyFile === undefined) return undefined;
+  const policy = await PolicyFile.open(options.policyFile, log);
+  log(`Loaded policy file ${options.policyFile}`);
+  return policy;
+}
+
+/** Counts what is stored, unless nothing limits it. A policy can get its quotas later, so it always counts. */
+function openLedger(
+  { maximumBytes }: ServerOptions,
+  policy: PolicyFile | undefined,
+  repositories: DiskRepositories,
+): QuotaLedger | undefined {
+  if (maximumBytes === undefined && policy === undefined) return undefined;
+  log("Initializing quota (can take a while)...");
+  const ledger = new LocalQuotaLedger(quotaLimits(maximumBytes, policy?.latest.quotas ?? []));
+  for (const { folders, sizeBytes } of repositories.measure()) ledger.record(folders, sizeBytes);
+  policy?.onChange(({ quotas }) => ledger.useLimits(quotaLimits(maximumBytes, quotas)));
+  log(`Quota initialized, currently using ${(ledger.usedBytes / 2 ** 30).toFixed(2)} GiB`);
+  return ledger;
+}
+
 async function readTlsSettings(options: ServerOptions): Promise<TlsSettings> {
   const certificatePath = options.tlsCertificate ?? join(options.dataFolder, "public_key");
   const keyPath = options.tlsKey ?? join(options.dataFolder, "private_key");
@@ -79,6 +109,7 @@ function handleSignals(
   httpServer: HttpServer,
   htpasswd: HtpasswdAuthenticator | undefined,
   accessLog: ReopenableLog | undefined,
+  policy: PolicyFile | undefined,
 ): void {
   let isStopping = false;
   const drain = async (): Promise<void> => {
@@ -98,11 +129,13 @@ function handleSignals(
   process.on("SIGHUP", () => {
     accessLog?.reopen();
     void htpasswd?.reload();
+    void policy?.reload();
   });
 }
 
 async function main(): Promise<void> {
   try {
+    if (await runCommand(process.argv.slice(2))) return;
     const commandLine = parseCommandLine(process.argv.slice(2));
     if (commandLine.action === "help") process.stdout.write(helpText());
     else if (commandLine.action === "version") process.stdout.write(`${programVersion()}\n`);

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { CofferError } from "../shared/errors.ts";
+import { commandsHelp } from "./cli/commands.ts";
 
 export interface ServerOptions {
   readonly dataFolder: string;
@@ -18,6 +19,10 @@ export interface ServerOptions {
   readonly createFirstUser: boolean;
   readonly appendOnly: boolean;
   readonly privateRepositories: boolean;
+  /** Absent: there is no limit for the whole server. */
+  readonly maximumBytes?: number;
+  /** Who may do what, instead of what the flags say. */
+  readonly policyFile?: string;
 }
 
 export type CommandLine =
@@ -45,8 +50,10 @@ const flags = {
   "htpasswd-file": { type: "string", value: "FILE", help: 'users and their hashes (default "<path>/.htpasswd")' },
   listen: { type: "string", value: "ADDRESS", help: `HOST:PORT, :PORT or unix:/SOCKET (default "${defaultListen}")` },
   log: { type: "string", value: "FILE", help: 'write an access log in the combined format ("-": to standard output)' },
+  "max-size": { type: "string", value: "BYTES", help: "how much all repositories may hold together (0: no limit)" },
   "no-auth": { type: "boolean", help: "let everybody in" },
   path: { type: "string", value: "FOLDER", help: `where the repositories are (default "${defaultDataFolder}")` },
+  policy: { type: "string", value: "FILE", help: "rights and quotas of users and repositories, YAML (docs/policy.md)" },
   "private-repos": { type: "boolean", help: "users have only the repositories below the folder of their own name" },
   tls: { type: "boolean", help: "serve HTTPS" },
   "tls-cert": { type: "string", value: "FILE", help: 'certificate, PEM (default "<path>/public_key")' },
@@ -70,6 +77,7 @@ function toOptions(booleans: Map<FlagName, boolean>, strings: Map<FlagName, stri
   const tls = booleans.get("tls") ?? false;
   const authentication = !(booleans.get("no-auth") ?? false);
   const privateRepositories = booleans.get("private-repos") ?? false;
+  const appendOnly = booleans.get("append-only") ?? false;
   const options = {
     dataFolder,
     listen: strings.get("listen") ?? defaultListen,
@@ -78,13 +86,20 @@ function toOptions(booleans: Map<FlagName, boolean>, strings: Map<FlagName, stri
     authentication,
     htpasswdFile: strings.get("htpasswd-file") ?? join(dataFolder, ".htpasswd"),
     createFirstUser: booleans.get("create-first-user") ?? false,
-    appendOnly: booleans.get("append-only") ?? false,
+    appendOnly,
     privateRepositories,
     ...optional("accessLog", strings.get("log")),
     ...optional("tlsCertificate", strings.get("tls-cert")),
     ...optional("tlsKey", strings.get("tls-key")),
+    ...optional("policyFile", strings.get("policy")),
+    ...parseMaximumSize(strings.get("max-size")),
   };
   if (!tls && (strings.has("tls-cert") || strings.has("tls-key"))) usage("--tls-cert and --tls-key require --tls");
+  // Two answers to one question: whoever gives both would not see which of them counts.
+  const replaced = appendOnly ? "--append-only" : privateRepositories ? "--private-repos" : undefined;
+  if (options.policyFile !== undefined && replaced !== undefined) {
+    usage(`${replaced} cannot be combined with --policy: say it in the policy file`);
+  }
   // Whoever asks for private repositories must not get public ones because nobody says who they are.
   if (privateRepositories && !authentication) usage("--private-repos needs to know the users: drop --no-auth");
   return options;
@@ -131,6 +146,12 @@ function parseTlsVersion(text: string): "1.2" | "1.3" {
     : usage(`--tls-min-ver expected 1.2 or 1.3, got ${JSON.stringify(text)}`);
 }
 
+function parseMaximumSize(text = "0"): { maximumBytes?: number } {
+  if (!/^[+-]?\d{1,15}$/.test(text)) usage(`--max-size expected a number of bytes, got ${JSON.stringify(text)}`);
+  const bytes = Number(text);
+  return bytes > 0 ? { maximumBytes: bytes } : {};
+}
+
 function usage(message: string): never {
   throw new CofferError("usage", message);
 }
@@ -142,5 +163,5 @@ export function helpText(): string {
   });
   const width = Math.max(...rows.map(([left]) => left.length)) + 3;
   const lines = rows.map(([left, help]) => left.padEnd(width) + help);
-  return `A backup server that speaks restic's REST protocol\n\nUsage:\n  coffer-server [flags]\n\nFlags:\n${lines.join("\n")}\n`;
+  return `A backup server that speaks restic's REST protocol\n\nUsage:\n  coffer-server [flags]\n${commandsHelp()}\nFlags:\n${lines.join("\n")}\n`;
 }
