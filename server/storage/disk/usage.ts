@@ -51,7 +51,12 @@ function usageOf(names: readonly string[], sizeBytes: number): StoredUsage {
 /** Empty for what cannot be looked into (a file system's lost+found): the server can store nothing there either. */
 function entriesOf(folder: string): readonly Dirent[] {
   try {
-    return readdirSync(folder, { withFileTypes: true });
+    const entries = readdirSync(folder, { withFileTypes: true });
+    // Links last: what has a name of its own counts under that one.
+    return [
+      ...entries.filter((entry) => !entry.isSymbolicLink()),
+      ...entries.filter((entry) => entry.isSymbolicLink()),
+    ];
   } catch (error) {
     if (failedWith(error, "ENOENT", "ENOTDIR", "EACCES", "EPERM")) return [];
     throw error;
