@@ -73,6 +73,11 @@ describe("the command line", () => {
     [["--tls-cert", "x"], /require --tls/],
     [["--tls-key", "x"], /require --tls/],
     [["--private-repos", "--no-auth"], /--private-repos needs to know the users/],
+    [["--policy", "p", "--append-only"], /--append-only cannot be combined with --policy/],
+    [["--policy", "p", "--private-repos"], /--private-repos cannot be combined with --policy/],
+    [["--max-size", "3x"], /--max-size expected a number of bytes, got "3x"/],
+    [["--max-size", "1e9"], /--max-size expected a number of bytes/],
+    [["--max-size", ""], /--max-size expected a number of bytes/],
     [["--constructor"], /unknown flag/],
     [["--__proto__"], /unknown flag/],
   ] as const) {
@@ -80,6 +85,12 @@ describe("the command line", () => {
       expect(messageOf(() => parseCommandLine(parameters))).to.match(message);
     });
   }
+
+  it("limits what all repositories hold, unless the limit is zero or less", () => {
+    expect(optionsOf("--max-size", "300000").maximumBytes).to.equal(300_000);
+    for (const text of ["0", "-1", "-5"]) expect(optionsOf(`--max-size=${text}`)).to.not.have.property("maximumBytes");
+    expect(optionsOf("--policy", "/p").policyFile).to.equal("/p");
+  });
 
   it("K: takes TLS files as given", () => {
     expect(optionsOf("--tls", "--tls-cert", "/c", "--tls-key", "/k", "--tls-min-ver", "1.3")).to.include({
@@ -101,6 +112,8 @@ describe("the command line", () => {
       "no-auth",
       "htpasswd-file",
       "append-only",
+      "max-size",
+      "policy",
       "private-repos",
       "tls",
       "tls-cert",
