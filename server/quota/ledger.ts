@@ -5,7 +5,7 @@
  * A repository is named by its folders, joined with "/": the root has the empty name.
  */
 
-/** What is stored. The upkeep of a repository (locks, its configuration) may exceed a limit a little. */
+/** What is stored. The upkeep of a repository (locks, its configuration, its index) may exceed a limit a little. */
 export type QuotaPurpose = "content" | "upkeep";
 
 export interface QuotaLedger {
@@ -19,7 +19,7 @@ export interface QuotaLedger {
    * Announces the removal of a file. Waits until no other removal of the same file is under way: nobody may give the same
    * bytes back twice. Whoever gets a removal has to end it.
    */
-  beginRemoval(repository: string, path: string): Promise<Removal>;
+  beginRemoval(repository: string, path: string, purpose: QuotaPurpose): Promise<Removal>;
 }
 
 export interface Reservation {

@@ -4,16 +4,29 @@ import { formatSize } from "../policy/sizes.ts";
 import type { QuotaLedger, QuotaPurpose, Removal, Reservation } from "./ledger.ts";
 import type { QuotaLimits, QuotaScope } from "./limits.ts";
 
-/** By so much may locks and configurations exceed a limit: a full repository can still be locked, read and made smaller. */
-const upkeepBytes = 1_048_576;
+/** So much upkeep is let in beyond a limit: a full repository can still be locked, read and made smaller. */
+const upkeepBytes = 16_777_216;
+const keptScopes = 10_000;
+
+/** What something holds, reservations included. */
+interface Amount {
+  /** Of everything. */
+  readonly usedBytes: number;
+  /** Of what was stored as upkeep by this process. */
+  readonly upkeepBytes: number;
+}
+
+const nothing: Amount = { usedBytes: 0, upkeepBytes: 0 };
 
 export class LocalQuotaLedger implements QuotaLedger {
-  /** Name of a repository to what it holds, reservations included. Empty ones have no entry. */
-  readonly #repositories = new Map<string, number>();
-  /** Key of a scope to the sum of its repositories. */
-  readonly #sums = new Map<string, number>();
+  /** By name. Empty ones have no entry. */
+  readonly #repositories = new Map<string, Amount>();
+  /** The sums of scopes, by key. */
+  readonly #sums = new Map<string, Amount>();
   /** Removals under way, by repository and path. */
   readonly #removals = new Map<string, Promise<void>>();
+  /** The scopes of repositories that were used lately: matching hundreds of patterns takes a while. */
+  readonly #scopes = new Map<string, readonly QuotaScope[]>();
   /** Files that belong to no repository. */
   #otherBytes = 0;
   #limits: QuotaLimits;
@@ -25,31 +38,32 @@ export class LocalQuotaLedger implements QuotaLedger {
   /** Everything that is stored, reservations included. */
   get usedBytes(): number {
     let sum = this.#otherBytes;
-    for (const bytes of this.#repositories.values()) sum += bytes;
+    for (const { usedBytes } of this.#repositories.values()) sum += usedBytes;
     return sum;
   }
 
   /** What a repository holds, reservations included. */
   usedBy(repository: string): number {
-    return this.#repositories.get(repository) ?? 0;
+    return this.#repositories.get(repository)?.usedBytes ?? 0;
   }
 
   /** Counts what is there already, in a repository (by its folders) or outside all of them. */
   record(folders: readonly string[] | undefined, bytes: number): void {
     if (folders !== undefined) {
-      this.#add(folders.join("/"), bytes);
+      this.#add(folders.join("/"), bytes, "content");
       return;
     }
     this.#otherBytes += bytes;
-    this.#addToSums(this.#limits(undefined), bytes);
+    this.#addToSums(this.#limits(undefined), { usedBytes: bytes, upkeepBytes: 0 });
   }
 
   /** Other limits from now on, for what is there already as well. What exceeds them stays; nothing comes to it. */
   useLimits(limits: QuotaLimits): void {
     this.#limits = limits;
+    this.#scopes.clear();
     this.#sums.clear();
-    this.#addToSums(limits(undefined), this.#otherBytes);
-    for (const [repository, bytes] of this.#repositories) this.#addToSums(limits(foldersOf(repository)), bytes);
+    this.#addToSums(limits(undefined), { usedBytes: this.#otherBytes, upkeepBytes: 0 });
+    for (const [repository, amount] of this.#repositories) this.#addToSums(this.#scopesOf(repository), amount);
   }
 
   async reserve(repository: string, bytes: number, purpose: QuotaPurpose): Promise<Reservation> {
@@ -57,20 +71,20 @@ export class LocalQuotaLedger implements QuotaLedger {
     let isSettled = false;
     const grow = async (moreBytes: number): Promise<void> => {
       this.#require(repository, moreBytes, purpose);
-      this.#add(repository, moreBytes);
+      this.#add(repository, moreBytes, purpose);
       reservedBytes += moreBytes;
     };
     await grow(bytes);
     return {
       grow,
       settle: async (storedBytes) => {
-        if (!isSettled) this.#add(repository, storedBytes - reservedBytes);
+        if (!isSettled) this.#add(repository, storedBytes - reservedBytes, purpose);
         isSettled = true;
       },
     };
   }
 
-  async beginRemoval(repository: string, path: string): Promise<Removal> {
+  async beginRemoval(repository: string, path: string, purpose: QuotaPurpose): Promise<Removal> {
     const key = JSON.stringify([repository, path]);
     for (let other = this.#removals.get(key); other !== undefined; other = this.#removals.get(key)) await other;
     let finish = (): void => undefined;
@@ -85,7 +99,7 @@ export class LocalQuotaLedger implements QuotaLedger {
       end: async (removedBytes) => {
         if (isEnded) return;
         isEnded = true;
-        this.#add(repository, -removedBytes);
+        this.#add(repository, -removedBytes, purpose);
         this.#removals.delete(key);
         finish();
       },
@@ -93,35 +107,51 @@ export class LocalQuotaLedger implements QuotaLedger {
   }
 
   #require(repository: string, bytes: number, purpose: QuotaPurpose): void {
-    const extraBytes = purpose === "upkeep" ? upkeepBytes : 0;
-    for (const { key, limitBytes, title } of this.#limits(foldersOf(repository))) {
-      const usedBytes = this.#sums.get(key) ?? 0;
-      if (usedBytes + bytes <= limitBytes + extraBytes) continue;
-      const used = `${formatSize(usedBytes)} are used, ${bytes} bytes more were wanted`;
+    for (const { key, limitBytes, title } of this.#scopesOf(repository)) {
+      const sum = this.#sums.get(key) ?? nothing;
+      if (sum.usedBytes + bytes <= limitBytes) continue;
+      if (purpose === "upkeep" && sum.upkeepBytes + bytes <= upkeepBytes) continue;
+      const used = `${formatSize(sum.usedBytes)} are used, ${bytes} bytes more were wanted`;
       throw new CofferError("out-of-space", `${title} may hold ${formatSize(limitBytes)}: ${used}`, {
-        data: { limitBytes, usedBytes },
+        data: { limitBytes, usedBytes: sum.usedBytes },
       });
     }
   }
 
-  /** What another program has stored was never counted and can be removed all the same: no sum falls below zero. */
-  #add(repository: string, bytes: number): void {
-    const before = this.usedBy(repository);
-    const after = Math.max(0, before + bytes);
-    if (after === 0) this.#repositories.delete(repository);
-    else this.#repositories.set(repository, after);
-    this.#addToSums(this.#limits(foldersOf(repository)), after - before);
+  /**
+   * What another program has stored was never counted, and what an earlier process stored as upkeep not as that. All of it can be
+   * removed: no sum falls below zero.
+   */
+  #add(repository: string, bytes: number, purpose: QuotaPurpose): void {
+    const before = this.#repositories.get(repository) ?? nothing;
+    const usedBytes = Math.max(0, before.usedBytes + bytes);
+    const upkeep = Math.max(0, before.upkeepBytes + (purpose === "upkeep" ? bytes : 0));
+    if (usedBytes === 0 && upkeep === 0) this.#repositories.delete(repository);
+    else this.#repositories.set(repository, { usedBytes, upkeepBytes: upkeep });
+    this.#addToSums(this.#scopesOf(repository), {
+      usedBytes: usedBytes - before.usedBytes,
+      upkeepBytes: upkeep - before.upkeepBytes,
+    });
   }
 
-  #addToSums(scopes: readonly QuotaScope[], bytes: number): void {
+  #scopesOf(repository: string): readonly QuotaScope[] {
+    const known = this.#scopes.get(repository);
+    if (known !== undefined) return known;
+    if (this.#scopes.size >= keptScopes) this.#scopes.clear();
+    const scopes = this.#limits(repository === "" ? [] : repository.split("/"));
+    this.#scopes.set(repository, scopes);
+    return scopes;
+  }
+
+  #addToSums(scopes: readonly QuotaScope[], added: Amount): void {
     for (const { key } of scopes) {
-      const sum = (this.#sums.get(key) ?? 0) + bytes;
-      if (sum === 0) this.#sums.delete(key);
-      else this.#sums.set(key, sum);
+      const before = this.#sums.get(key) ?? nothing;
+      const after = {
+        usedBytes: before.usedBytes + added.usedBytes,
+        upkeepBytes: before.upkeepBytes + added.upkeepBytes,
+      };
+      if (after.usedBytes === 0 && after.upkeepBytes === 0) this.#sums.delete(key);
+      else this.#sums.set(key, after);
     }
   }
-}
-
-function foldersOf(repository: string): readonly string[] {
-  return repository === "" ? [] : repository.split("/");
 }

@@ -23,10 +23,9 @@ export class QuotaStorage extends StorageWrapper {
 
   /** Throws `out-of-space` when the file would exceed a limit. */
   override async put(handle: FileHandle, body: UploadBody): Promise<void> {
-    const purpose: QuotaPurpose = handle.type === "config" || handle.type === "locks" ? "upkeep" : "content";
     let reservation: Reservation;
     try {
-      reservation = await this.#ledger.reserve(this.#repository, body.announcedBytes ?? 0, purpose);
+      reservation = await this.#ledger.reserve(this.#repository, body.announcedBytes ?? 0, purposeOf(handle));
     } catch (error) {
       // What is stored already takes no room, and whoever sends it again has to learn that it is there.
       return this.inner.put(handle, failingBody(error));
@@ -42,7 +41,7 @@ export class QuotaStorage extends StorageWrapper {
   }
 
   override async remove(handle: FileHandle): Promise<void> {
-    const removal = await this.#ledger.beginRemoval(this.#repository, pathOf(handle));
+    const removal = await this.#ledger.beginRemoval(this.#repository, pathOf(handle), purposeOf(handle));
     let removedBytes = 0;
     try {
       const sizeBytes = await this.#sizeOf(handle);
@@ -68,6 +67,11 @@ export class QuotaStorage extends StorageWrapper {
       throw error;
     }
   }
+}
+
+/** Reading needs a lock; making a repository smaller needs a lock and a new index, before anything is deleted. */
+function purposeOf({ type }: FileHandle): QuotaPurpose {
+  return type === "config" || type === "locks" || type === "index" ? "upkeep" : "content";
 }
 
 /** A body that sets aside what comes beyond its reservation before anybody gets it. */

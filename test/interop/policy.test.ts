@@ -4,10 +4,12 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { fixedPolicy } from "../../server/policy/flags-policy.ts";
 import { parsePolicy } from "../../server/policy/parse-policy.ts";
+import { quotaLimits } from "../../server/quota/limits.ts";
+import { LocalQuotaLedger } from "../../server/quota/local-ledger.ts";
 import { namedUsers } from "../support/named-users.ts";
 import { expectExit, type ProgramRun, requirePrograms, runRestic } from "../support/programs.ts";
 import { type ServedApp, serveApp } from "../support/served-app.ts";
-import { testBytes } from "../support/stored-files.ts";
+import { testBytes, testObject } from "../support/stored-files.ts";
 import { makeTemporaryFolder, type TemporaryFolder } from "../support/temporary-folder.ts";
 
 const policyText = `
@@ -24,12 +26,17 @@ describe("interop: restic under a policy", function () {
   let folder: TemporaryFolder;
   let served: ServedApp;
   let source: string;
+  const ledger = new LocalQuotaLedger(quotaLimits(undefined, []));
 
   before(async function () {
     requirePrograms(this, "restic");
     folder = makeTemporaryFolder("restic-policy");
     source = join(folder.path, "source");
-    served = await serveApp({ authenticator: namedUsers, policy: fixedPolicy(await parsePolicy(policyText, "p")) });
+    served = await serveApp({
+      ledger,
+      authenticator: namedUsers,
+      policy: fixedPolicy(await parsePolicy(policyText, "p")),
+    });
     writeFileSync(source, testBytes("first", 1_000_000));
     expectExit(await restic("op", ["init"]));
   });
@@ -88,6 +95,22 @@ describe("interop: restic under a policy", function () {
     }
     expectExit(await restic("op", ["forget", "--keep-last", "1", "--prune"]));
     expect(stored("snapshots")).to.have.length(1);
+    expectExit(await restic("ro", ["check", "--read-data"]));
+  });
+
+  it("a full repository takes no more, and is whole after forgetting and pruning what needs no room", async () => {
+    const small = join(folder.path, "small");
+    writeFileSync(small, "small");
+    expectExit(await restic("op", ["backup", small]));
+    ledger.useLimits(quotaLimits(100_000, []));
+    const upload = testObject("more", 1000);
+    const headers = { authorization: `Basic ${Buffer.from("op:x").toString("base64")}` };
+    const reply = await served.client.send("POST", `/r/data/${upload.id}`, { headers, body: upload.content });
+    expect(reply.status).to.equal(507);
+    const before = ledger.usedBytes;
+    expectExit(await restic("op", ["forget", "--keep-last", "1", "--group-by", ""]));
+    expectExit(await restic("op", ["prune", "--max-repack-size", "0"]));
+    expect(ledger.usedBytes).to.be.lessThan(before - 900_000);
     expectExit(await restic("ro", ["check", "--read-data"]));
   });
 });

@@ -51,7 +51,7 @@ describe("LocalQuotaLedger", () => {
     const failed = await ledger.reserve("c", 40, "content");
     await failed.settle(0);
     expect(ledger.usedBytes).to.equal(60);
-    const removal = await ledger.beginRemoval("a", "data/x");
+    const removal = await ledger.beginRemoval("a", "data/x", "content");
     await removal.end(30);
     await removal.end(30);
     expect([ledger.usedBytes, ledger.usedBy("a"), ledger.usedBy("b")]).to.deep.equal([30, 0, 20]);
@@ -76,12 +76,20 @@ describe("LocalQuotaLedger", () => {
     await expectError(ledger.reserve("alice", 1, "content"), "out-of-space");
   });
 
-  it("lets a full repository have its locks, within bounds", async () => {
+  it("lets a full repository have its locks, within bounds, however far it is beyond its limit", async () => {
     const ledger = new LocalQuotaLedger(quotaLimits(10, []));
-    ledger.record(["a"], 50);
+    ledger.record(["a"], 50_000_000);
     await expectError(ledger.reserve("a", 0, "content"), "out-of-space");
-    await ledger.reserve("a", 200, "upkeep");
-    await expectError(ledger.reserve("a", 1_048_576, "upkeep"), "out-of-space");
+    const lock = await ledger.reserve("a", 200, "upkeep");
+    await lock.settle(150);
+    const another = await ledger.reserve("b", 16_777_216 - 150, "upkeep");
+    await expectError(ledger.reserve("a", 1, "upkeep"), "out-of-space");
+    await another.settle(0);
+    await (await ledger.beginRemoval("a", "locks/x", "upkeep")).end(150);
+    // One that an earlier process has stored makes no further room.
+    await (await ledger.beginRemoval("a", "locks/y", "upkeep")).end(1000);
+    await ledger.reserve("a", 16_777_216, "upkeep");
+    await expectError(ledger.reserve("a", 1, "upkeep"), "out-of-space");
   });
 
   it("takes other limits for what is there already", async () => {
@@ -100,14 +108,14 @@ describe("LocalQuotaLedger", () => {
 
   it("lets only one removal of a file count at a time", async () => {
     const ledger = new LocalQuotaLedger(quotaLimits(100, []));
-    const first = await ledger.beginRemoval("a", "data/x");
+    const first = await ledger.beginRemoval("a", "data/x", "content");
     const order: string[] = [];
-    const second = ledger.beginRemoval("a", "data/x").then(async (removal) => {
+    const second = ledger.beginRemoval("a", "data/x", "content").then(async (removal) => {
       order.push("second");
       await removal.end(0);
     });
-    await (await ledger.beginRemoval("a", "data/y")).end(0);
-    await (await ledger.beginRemoval("b", "data/x")).end(0);
+    await (await ledger.beginRemoval("a", "data/y", "content")).end(0);
+    await (await ledger.beginRemoval("b", "data/x", "content")).end(0);
     order.push("first");
     await first.end(0);
     await second;

@@ -98,13 +98,14 @@ describe("QuotaStorage", () => {
     }
   });
 
-  it("counts the configuration, and lets it and locks in when everything is full", async () => {
+  it("counts the configuration, and lets it, locks and an index in when everything is full", async () => {
     await put(storage, testObject("full", limitBytes));
     await storage.put({ type: "config" }, bodyOf(new Uint8Array(155)));
     await put(storage, testObject("lock", 200, "locks"));
+    await put(storage, testObject("index", 1000, "index"));
     await expectError(put(storage, testObject("key", 200, "keys")), "out-of-space");
-    await expectError(put(storage, testObject("large lock", 1_048_576, "locks")), "out-of-space");
-    expect(ledger.usedBytes).to.equal(limitBytes + 355);
+    await expectError(put(storage, testObject("large lock", 16_777_216, "locks")), "out-of-space");
+    expect(ledger.usedBytes).to.equal(limitBytes + 1355);
   });
 });
 
