@@ -17,13 +17,17 @@ import type { TrustedProxies } from "./http/trusted-proxies.ts";
 import { type MetricsPage, serveMetrics } from "./metrics/metrics-page.ts";
 import { combineObservers, type Observer } from "./observation/observer.ts";
 import { type ServerPages, servePages, serverPages } from "./pages/server-pages.ts";
+import { fixedPolicy, policyOfFlags } from "./policy/flags-policy.ts";
+import type { PolicySource } from "./policy/policy.ts";
 import { dispatchTo } from "./routes/dispatch.ts";
 import type { Repositories } from "./storage/storage.ts";
 
 export interface AppDependencies {
   readonly repositories: Repositories;
   readonly authenticator: Authenticator;
-  /** Users see only the repositories below the folder of their own name. */
+  /** Who may do what. Absent: whoever gets in may do everything. */
+  readonly policy?: PolicySource;
+  /** Metrics, which tell of all users, are only for the user of that name. */
   readonly privateRepositories?: boolean;
   readonly accessLog?: AccessLog;
   readonly accessLogFormat?: AccessLogFormat;
@@ -44,6 +48,7 @@ export interface AppDependencies {
 }
 
 const fiveMinutesMs = 300_000;
+const openPolicy: PolicySource = fixedPolicy(policyOfFlags({ appendOnly: false, privateRepositories: false }));
 
 export function createApp(dependencies: AppDependencies): Express {
   const app = express();
@@ -52,7 +57,6 @@ export function createApp(dependencies: AppDependencies): Express {
   const observers = observersOf(dependencies);
   const observer = combineObservers(observers);
   const login = new Login(dependencies.authenticator, dependencies.loginThrottle, observer);
-  const privateRepositories = dependencies.privateRepositories ?? false;
   // Counting and measuring costs something, so only for those who want to know.
   if (observers.length > 0) app.use(asHandler(observeRequests(observer)));
   app.use(asHandler(prepare));
@@ -62,10 +66,10 @@ export function createApp(dependencies: AppDependencies): Express {
   app.use(asHandler(redirectToCleanPath));
   app.use(asHandler(servePages(serverPages(dependencies.pages ?? {}))));
   if (dependencies.metrics !== undefined) {
-    app.use(asHandler(serveMetrics(dependencies.metrics, login, privateRepositories)));
+    app.use(asHandler(serveMetrics(dependencies.metrics, login, dependencies.privateRepositories ?? false)));
   }
   app.use(asHandler(requireLogin(login)));
-  app.use(asHandler(dispatchTo(dependencies.repositories, privateRepositories)));
+  app.use(asHandler(dispatchTo(dependencies.repositories, dependencies.policy ?? openPolicy)));
   app.use(answerErrors(log));
   return app;
 }

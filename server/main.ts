@@ -8,11 +8,17 @@ import { openAccessLog, type ReopenableLog } from "./access-log-file.ts";
 import { createApp } from "./app.ts";
 import { type Authenticator, noAuthentication } from "./auth/authenticator.ts";
 import { HtpasswdAuthenticator } from "./auth/htpasswd-authenticator.ts";
+import { runCommand } from "./cli/commands.ts";
 import { createFirstUser, type FirstUser } from "./first-user.ts";
 import { createHttpServer, type HttpServer, type TlsSettings } from "./http-server.ts";
 import { listen, parseListenAddress } from "./listen.ts";
 import { openObservation } from "./observation/open-observation.ts";
 import { helpText, parseCommandLine, type ServerOptions } from "./options.ts";
+import { fixedPolicy, policyOfFlags } from "./policy/flags-policy.ts";
+import { PolicyFile } from "./policy/policy-file.ts";
+import type { QuotaLedger } from "./quota/ledger.ts";
+import { quotaLimits } from "./quota/limits.ts";
+import { LocalQuotaLedger } from "./quota/local-ledger.ts";
 import { assembleStorage } from "./storage/assemble.ts";
 import { DiskProbe } from "./storage/disk/disk-probe.ts";
 import { DiskRepositories } from "./storage/disk/disk-storage.ts";
@@ -28,6 +34,7 @@ async function serve(options: ServerOptions): Promise<void> {
   await requireFolder(options.dataFolder);
   log(`Data directory: ${options.dataFolder}`);
   const { htpasswd, firstUser } = await openAuthentication(options);
+  const policy = await openPolicy(options);
   log(`Append only mode ${options.appendOnly ? "enabled" : "disabled"}`);
   log(`Private repositories ${options.privateRepositories ? "enabled" : "disabled"}`);
   const accessLog = options.accessLog === undefined ? undefined : await openAccessLog(options.accessLog, log);
@@ -40,11 +47,13 @@ async function serve(options: ServerOptions): Promise<void> {
   const repositories = new DiskRepositories(options.dataFolder);
   const swept = await repositories.sweep();
   if (swept > 0) log(`Removed ${swept} unfinished uploads of an earlier run`);
+  const ledger = openLedger(options, policy, repositories);
 
   const authenticator: Authenticator = htpasswd ?? noAuthentication;
   const app = createApp({
-    repositories: assembleStorage(repositories, { appendOnly: options.appendOnly }),
+    repositories: assembleStorage(repositories, { ledger }),
     authenticator,
+    policy: policy ?? fixedPolicy(policyOfFlags(options)),
     privateRepositories: options.privateRepositories,
     log,
     ...observation.dependencies,
@@ -53,7 +62,7 @@ async function serve(options: ServerOptions): Promise<void> {
   const httpServer = createHttpServer(app, tls);
   observation.watch(httpServer.server);
   // Before the start line: who reads it may send a signal at once.
-  handleSignals(httpServer, htpasswd, [accessLog, observation.auditLog]);
+  handleSignals(httpServer, htpasswd, [accessLog, observation.auditLog], policy);
   const place = await listen(httpServer.server, address).catch(async (error: unknown) => {
     // Nobody has seen the password: the next start shall make another one, and show it.
     if (firstUser !== undefined) await rm(options.htpasswdFile, { force: true });
@@ -96,6 +105,28 @@ function tellFirstUser({ user, password }: FirstUser, htpasswdFile: string): voi
   log(`    password  ${password}`);
 }
 
+async function openPolicy(options: ServerOptions): Promise<PolicyFile | undefined> {
+  if (options.policyFile === undefined) return undefined;
+  const policy = await PolicyFile.open(options.policyFile, log);
+  log(`Loaded policy file ${options.policyFile}`);
+  return policy;
+}
+
+/** Counts what is stored, unless nothing limits it. A policy can get its quotas later, so it always counts. */
+function openLedger(
+  { maximumBytes }: ServerOptions,
+  policy: PolicyFile | undefined,
+  repositories: DiskRepositories,
+): QuotaLedger | undefined {
+  if (maximumBytes === undefined && policy === undefined) return undefined;
+  log("Initializing quota (can take a while)...");
+  const ledger = new LocalQuotaLedger(quotaLimits(maximumBytes, policy?.latest.quotas ?? []));
+  for (const { folders, sizeBytes } of repositories.measure()) ledger.record(folders, sizeBytes);
+  policy?.onChange(({ quotas }) => ledger.useLimits(quotaLimits(maximumBytes, quotas)));
+  log(`Quota initialized, currently using ${(ledger.usedBytes / 2 ** 30).toFixed(2)} GiB`);
+  return ledger;
+}
+
 async function readTlsSettings(options: ServerOptions): Promise<TlsSettings> {
   const certificatePath = options.tlsCertificate ?? join(options.dataFolder, "public_key");
   const keyPath = options.tlsKey ?? join(options.dataFolder, "private_key");
@@ -124,6 +155,7 @@ function handleSignals(
   httpServer: HttpServer,
   htpasswd: HtpasswdAuthenticator | undefined,
   logs: readonly (ReopenableLog | undefined)[],
+  policy: PolicyFile | undefined,
 ): void {
   let isStopping = false;
   const drain = async (): Promise<void> => {
@@ -143,6 +175,7 @@ function handleSignals(
   process.on("SIGHUP", () => {
     for (const each of logs) each?.reopen();
     void htpasswd?.reload();
+    void policy?.reload();
   });
 }
 
@@ -154,6 +187,7 @@ function outliveReaders(): void {
 async function main(): Promise<void> {
   outliveReaders();
   try {
+    if (await runCommand(process.argv.slice(2))) return;
     const commandLine = parseCommandLine(process.argv.slice(2));
     if (commandLine.action === "help") process.stdout.write(helpText());
     else if (commandLine.action === "version") process.stdout.write(`${programVersion()}\n`);

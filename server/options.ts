@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { CofferError } from "../shared/errors.ts";
+import { commandsHelp } from "./cli/commands.ts";
 import { type ObservationOptions, parseObservation } from "./observation/observation-options.ts";
 
 export interface ServerOptions {
@@ -20,6 +21,10 @@ export interface ServerOptions {
   readonly appendOnly: boolean;
   readonly privateRepositories: boolean;
   readonly observation: ObservationOptions;
+  /** Absent: there is no limit for the whole server. */
+  readonly maximumBytes?: number;
+  /** Who may do what, instead of what the flags say. */
+  readonly policyFile?: string;
 }
 
 export type CommandLine =
@@ -66,6 +71,7 @@ const flags = {
   listen: { type: "string", value: "ADDRESS", help: `HOST:PORT, :PORT or unix:/SOCKET (default "${defaultListen}")` },
   log: { type: "string", value: "FILE", help: 'write an access log ("-": to standard output)' },
   "log-format": { type: "string", value: "FORMAT", help: 'of the access log, combined or json (default "combined")' },
+  "max-size": { type: "string", value: "BYTES", help: "how much all repositories may hold together (0: no limit)" },
   "min-free-space": {
     type: "string",
     value: "SIZE",
@@ -73,6 +79,7 @@ const flags = {
   },
   "no-auth": { type: "boolean", help: "let everybody in" },
   path: { type: "string", value: "FOLDER", help: `where the repositories are (default "${defaultDataFolder}")` },
+  policy: { type: "string", value: "FILE", help: "rights and quotas of users and repositories, YAML (docs/policy.md)" },
   "private-repos": { type: "boolean", help: "users have only the repositories below the folder of their own name" },
   prometheus: { type: "boolean", help: "serve metrics for Prometheus at /metrics" },
   "prometheus-no-auth": { type: "boolean", help: "serve them to everybody" },
@@ -105,6 +112,7 @@ function toOptions(booleans: Map<FlagName, boolean>, strings: Map<FlagName, stri
   const tls = booleans.get("tls") ?? false;
   const authentication = !(booleans.get("no-auth") ?? false);
   const privateRepositories = booleans.get("private-repos") ?? false;
+  const appendOnly = booleans.get("append-only") ?? false;
   const options = {
     dataFolder,
     listen: strings.get("listen") ?? defaultListen,
@@ -113,14 +121,21 @@ function toOptions(booleans: Map<FlagName, boolean>, strings: Map<FlagName, stri
     authentication,
     htpasswdFile: strings.get("htpasswd-file") ?? join(dataFolder, ".htpasswd"),
     createFirstUser: booleans.get("create-first-user") ?? false,
-    appendOnly: booleans.get("append-only") ?? false,
+    appendOnly,
     privateRepositories,
     observation: toObservation(booleans, strings),
     ...optional("accessLog", strings.get("log")),
     ...optional("tlsCertificate", strings.get("tls-cert")),
     ...optional("tlsKey", strings.get("tls-key")),
+    ...optional("policyFile", strings.get("policy")),
+    ...parseMaximumSize(strings.get("max-size")),
   };
   if (!tls && (strings.has("tls-cert") || strings.has("tls-key"))) usage("--tls-cert and --tls-key require --tls");
+  // Two answers to one question: whoever gives both would not see which of them counts.
+  const replaced = appendOnly ? "--append-only" : privateRepositories ? "--private-repos" : undefined;
+  if (options.policyFile !== undefined && replaced !== undefined) {
+    usage(`${replaced} cannot be combined with --policy: say it in the policy file`);
+  }
   // Whoever asks for private repositories must not get public ones because nobody says who they are.
   if (privateRepositories && !authentication) usage("--private-repos needs to know the users: drop --no-auth");
   return options;
@@ -186,6 +201,12 @@ function parseTlsVersion(text: string): "1.2" | "1.3" {
     : usage(`--tls-min-ver expected 1.2 or 1.3, got ${JSON.stringify(text)}`);
 }
 
+function parseMaximumSize(text = "0"): { maximumBytes?: number } {
+  if (!/^[+-]?\d{1,15}$/.test(text)) usage(`--max-size expected a number of bytes, got ${JSON.stringify(text)}`);
+  const bytes = Number(text);
+  return bytes > 0 ? { maximumBytes: bytes } : {};
+}
+
 function usage(message: string): never {
   throw new CofferError("usage", message);
 }
@@ -197,5 +218,5 @@ export function helpText(): string {
   });
   const width = Math.max(...rows.map(([left]) => left.length)) + 3;
   const lines = rows.map(([left, help]) => left.padEnd(width) + help);
-  return `A backup server that speaks restic's REST protocol\n\nUsage:\n  coffer-server [flags]\n\nFlags:\n${lines.join("\n")}\n`;
+  return `A backup server that speaks restic's REST protocol\n\nUsage:\n  coffer-server [flags]\n${commandsHelp()}\nFlags:\n${lines.join("\n")}\n`;
 }

@@ -17,6 +17,11 @@ const validUserName = /^[\p{L}0-9@._-]+$/u;
 const bcryptHash = /^\$2[aby]\$(0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{53}$/;
 const sha1Hash = /^\{SHA\}([A-Za-z0-9+/]{27}=)$/;
 
+/** False for names that the file cannot have. */
+export function isUserName(name: string): boolean {
+  return validUserName.test(name);
+}
+
 /** A line that means nothing costs only itself. Of several lines for a user, the last one counts. */
 export function parseHtpasswd(text: string): HtpasswdTable {
   const hashes = new Map<string, PasswordHash>();
@@ -29,7 +34,7 @@ export function parseHtpasswd(text: string): HtpasswdTable {
       warnings.push(`Ignoring line ${i + 1} of htpasswd: expected "user:hash", got no colon`);
       continue;
     }
-    if (!validUserName.test(user)) {
+    if (!isUserName(user)) {
       warnings.push(
         `Ignoring invalid username ${JSON.stringify(user)} in htpasswd, consists of other than letters, digits and @._-`,
       );

@@ -40,6 +40,13 @@ export class RequestBody implements AsyncIterable<Uint8Array>, AsyncIterator<Uin
     return this;
   }
 
+  /** What the client says about the size; undefined when it does not say it. A request without a length has no body. */
+  get announcedBytes(): number | undefined {
+    const { "content-length": length, "transfer-encoding": encoding } = this.#request.headers;
+    if (encoding !== undefined) return undefined;
+    return length === undefined ? 0 : Number(length);
+  }
+
   /** True while somebody waits for the client to send more. */
   get isAwaited(): boolean {
     return this.#wake !== undefined;

@@ -1,8 +1,9 @@
 /** Finds what a request addresses and hands it to the route of that resource. */
 import { CofferError } from "../../shared/errors.ts";
-import { mayAddress } from "../auth/access.ts";
 import { answerProblem } from "../http/answers.ts";
-import type { Answer, ServerRequest, Step } from "../http/locals.ts";
+import type { Answer, Locals, ServerRequest, Step } from "../http/locals.ts";
+import { type Access, accessTo, type Policy, type PolicySource, rightsIn, type Subject } from "../policy/policy.ts";
+import { GuardedStorage } from "../storage/guarded.ts";
 import type { Repositories, Storage } from "../storage/storage.ts";
 import { type Address, parseAddress, type Resource } from "./address.ts";
 import { configRoute } from "./config.ts";
@@ -22,38 +23,42 @@ export const routes: Routes = {
 };
 
 /** The last step: everything about repositories. */
-export function dispatchTo(repositories: Repositories, privateRepositories: boolean): Step {
+export function dispatchTo(repositories: Repositories, policies: PolicySource): Step {
   return async (request, response) => {
     const { user, target } = response.locals;
     const address = parseAddress(target.path);
+    const { folders, resource } = address;
     response.locals.address = address;
-    if (privateRepositories && !mayAddress(user, address.folders)) {
-      throw new CofferError(
-        "unauthorized",
-        `user ${JSON.stringify(user)} has no rights outside the folder of that name`,
-      );
-    }
-    const { resource } = address;
+    const { clientAddress } = response.locals;
+    const access = requireAccess(await policies.current(), { user, address: clientAddress, folders });
     if (resource === undefined)
       throw new CofferError("not-found", `nothing has the path ${JSON.stringify(target.path)}`);
-    await serve(routes[resource.kind] as Route<Resource["kind"]>, request, response, repositories, {
-      ...address,
-      resource,
-    });
+    const open = (): Storage => new GuardedStorage(watched(repositories.at(folders), folders, response.locals), access);
+    await serve(routes[resource.kind] as Route<Resource["kind"]>, request, response, open, { ...address, resource });
   };
+}
+
+/** Somebody without any right to a repository does not learn whether it exists. */
+function requireAccess(policy: Policy, subject: Subject): Access {
+  const access = accessTo(policy, subject);
+  if (rightsIn(access).length > 0) return access;
+  const [user, repository] = [subject.user, subject.folders.join("/")].map((text) => JSON.stringify(text));
+  throw new CofferError(policy.refusal, `user ${user} has no rights to the repository ${repository}`);
 }
 
 async function serve(
   route: Route<Resource["kind"]>,
   request: ServerRequest,
   response: Answer,
-  repositories: Repositories,
+  open: () => Storage,
   address: Required<Address>,
 ): Promise<void> {
   const method = Object.hasOwn(route.methods, request.method) ? route.methods[request.method] : undefined;
   if (method === undefined) return answerProblem(response, 405, { Allow: route.allow });
-  const { observation } = response.locals;
-  const repository = repositories.at(address.folders);
-  const storage: Storage = observation?.watch(repository, address.folders, response.locals) ?? repository;
-  await method({ request, response, storage, resource: address.resource } as Exchange<Resource["kind"]>);
+  await method({ request, response, storage: open(), resource: address.resource } as Exchange<Resource["kind"]>);
+}
+
+/** What is done with a repository, told to those who want to know. */
+function watched(repository: Storage, folders: readonly string[], locals: Locals): Storage {
+  return locals.observation?.watch(repository, folders, locals) ?? repository;
 }

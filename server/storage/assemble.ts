@@ -1,16 +1,18 @@
 /** Puts the wrappers around every repository in the order in which they have to act. */
-import { AppendOnlyStorage } from "./append-only.ts";
+import type { QuotaLedger } from "../quota/ledger.ts";
+import { QuotaStorage } from "./quota.ts";
 import type { Repositories, Storage } from "./storage.ts";
 import { VerifiedStorage } from "./verified.ts";
 
 export interface StorageRules {
-  readonly appendOnly: boolean;
+  /** Absent: there are no limits. */
+  readonly ledger?: QuotaLedger | undefined;
 }
 
-export function assembleStorage(repositories: Repositories, rules: StorageRules): Repositories {
-  const wrap = (storage: Storage): Storage => {
-    const verified = new VerifiedStorage(storage);
-    return rules.appendOnly ? new AppendOnlyStorage(verified) : verified;
+/** Rights are not among them: they differ from request to request (routes/dispatch.ts). */
+export function assembleStorage(repositories: Repositories, { ledger }: StorageRules): Repositories {
+  const limit = (storage: Storage, folders: readonly string[]): Storage => {
+    return ledger === undefined ? storage : new QuotaStorage(storage, folders, ledger);
   };
-  return { at: (folders) => wrap(repositories.at(folders)) };
+  return { at: (folders) => new VerifiedStorage(limit(repositories.at(folders), folders)) };
 }

@@ -1,6 +1,6 @@
 /**
- * The port through which the server reaches stored files. Adapters: disk, memory. Wrappers: append-only, verified. One
- * conformance suite (test/conformance/storage.ts) runs on all of them.
+ * The port through which the server reaches stored files. Adapters: disk, memory. Wrappers: guarded, verified, quota.
+ * One conformance suite (test/conformance/storage.ts) runs on all of them.
  *
  * Errors are `CofferError`s with the codes named here; `out-of-space` may come from whatever writes, and `unavailable` from
  * everything (an I/O error, a folder that may not be read).
@@ -26,6 +26,12 @@ export interface StoredContent {
   chunks(): AsyncIterable<Uint8Array>;
   /** Idempotent; never throws. */
   close(): Promise<void>;
+}
+
+/** The bytes of an upload, in the chunks in which they come. */
+export interface UploadBody extends AsyncIterable<Uint8Array> {
+  /** How many bytes there will be, where the client has said it: never fewer than come. */
+  readonly announcedBytes?: number | undefined;
 }
 
 /** The files of one repository. */
@@ -56,13 +62,20 @@ export interface Storage {
    * made; `config` in a repository that does not exist is `not-found`. Chunks belong to the storage from the moment they are
    * given: it may detach their memory. Cancelling means that the body throws.
    */
-  put(handle: FileHandle, body: AsyncIterable<Uint8Array>): Promise<void>;
+  put(handle: FileHandle, body: UploadBody): Promise<void>;
 
   /**
    * Deletes a file; an absent one is no error. Idempotent. Durable on return, except for packs and locks: one of
    * these that comes back after a crash does no harm.
    */
   remove(handle: FileHandle): Promise<void>;
+}
+
+/** The sum of the sizes of some files. */
+export interface StoredUsage {
+  /** The repository that they belong to. Absent: none; they only take room. */
+  readonly folders?: readonly string[];
+  readonly sizeBytes: number;
 }
 
 /** All repositories of a server, each addressed by the names of the folders that lead to it; none for the root. */

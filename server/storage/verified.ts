@@ -8,12 +8,12 @@
 import { createHash, type Hash } from "node:crypto";
 import { CofferError, hasErrorCode } from "../../shared/errors.ts";
 import type { FileHandle, Id } from "../../shared/format/layout.ts";
-import type { StoredContent } from "./storage.ts";
+import type { StoredContent, UploadBody } from "./storage.ts";
 import { StorageWrapper } from "./wrapper.ts";
 
 export class VerifiedStorage extends StorageWrapper {
   /** Throws `hash-mismatch` when the content is not what the id says. */
-  override async put(handle: FileHandle, body: AsyncIterable<Uint8Array>): Promise<void> {
+  override async put(handle: FileHandle, body: UploadBody): Promise<void> {
     if (handle.type === "config") return this.inner.put(handle, body);
     const verified = new VerifiedBody(handle.id, body);
     try {
@@ -57,13 +57,15 @@ export class VerifiedStorage extends StorageWrapper {
  * A body that throws `hash-mismatch` at its end when its bytes do not hash to the id. It can be read in two goes: who leaves it
  * early does not end it, and the end can be asked for again.
  */
-class VerifiedBody implements AsyncIterable<Uint8Array> {
+class VerifiedBody implements UploadBody {
+  readonly announcedBytes: number | undefined;
   readonly #id: Id;
   readonly #source: AsyncIterator<Uint8Array>;
   readonly #hash: Hash = createHash("sha256");
   #digest: string | undefined;
 
-  constructor(id: Id, body: AsyncIterable<Uint8Array>) {
+  constructor(id: Id, body: UploadBody) {
+    this.announcedBytes = body.announcedBytes;
     this.#id = id;
     this.#source = body[Symbol.asyncIterator]();
   }

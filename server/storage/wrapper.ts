@@ -1,7 +1,7 @@
 /** The base of wrappers: passes everything on, so that a wrapper states only what it changes. */
 import type { FileHandle, FileType } from "../../shared/format/layout.ts";
 import type { ByteSelection } from "./selection.ts";
-import type { Storage, StoredContent, StoredFile } from "./storage.ts";
+import type { Storage, StoredContent, StoredFile, UploadBody } from "./storage.ts";
 
 export class StorageWrapper implements Storage {
   protected readonly inner: Storage;
@@ -26,7 +26,7 @@ export class StorageWrapper implements Storage {
     return this.inner.read(handle, selection);
   }
 
-  put(handle: FileHandle, body: AsyncIterable<Uint8Array>): Promise<void> {
+  put(handle: FileHandle, body: UploadBody): Promise<void> {
     return this.inner.put(handle, body);
   }
 

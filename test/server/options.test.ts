@@ -87,6 +87,11 @@ describe("the command line", () => {
     [["--forwarded-header", "Forwarded"], /with --trusted-proxies/],
     [["--trusted-proxies", "::1", "--forwarded-header", "X-Real-IP"], /expected X-Forwarded-For or Forwarded/],
     [["--allow-origin", "*"], /--allow-origin expected origins/],
+    [["--policy", "p", "--append-only"], /--append-only cannot be combined with --policy/],
+    [["--policy", "p", "--private-repos"], /--private-repos cannot be combined with --policy/],
+    [["--max-size", "3x"], /--max-size expected a number of bytes, got "3x"/],
+    [["--max-size", "1e9"], /--max-size expected a number of bytes/],
+    [["--max-size", ""], /--max-size expected a number of bytes/],
     [["--constructor"], /unknown flag/],
     [["--__proto__"], /unknown flag/],
   ] as const) {
@@ -125,6 +130,12 @@ describe("the command line", () => {
     });
   }
 
+  it("limits what all repositories hold, unless the limit is zero or less", () => {
+    expect(optionsOf("--max-size", "300000").maximumBytes).to.equal(300_000);
+    for (const text of ["0", "-1", "-5"]) expect(optionsOf(`--max-size=${text}`)).to.not.have.property("maximumBytes");
+    expect(optionsOf("--policy", "/p").policyFile).to.equal("/p");
+  });
+
   it("K: takes TLS files as given", () => {
     expect(optionsOf("--tls", "--tls-cert", "/c", "--tls-key", "/k", "--tls-min-ver", "1.3")).to.include({
       tls: true,
@@ -145,6 +156,8 @@ describe("the command line", () => {
       "no-auth",
       "htpasswd-file",
       "append-only",
+      "max-size",
+      "policy",
       "private-repos",
       "tls",
       "tls-cert",

@@ -4,6 +4,8 @@ import { type AppDependencies, createApp } from "../../server/app.ts";
 import { noAuthentication } from "../../server/auth/authenticator.ts";
 import { createHttpServer } from "../../server/http-server.ts";
 import { listen } from "../../server/listen.ts";
+import { fixedPolicy, policyOfFlags } from "../../server/policy/flags-policy.ts";
+import type { QuotaLedger } from "../../server/quota/ledger.ts";
 import { assembleStorage } from "../../server/storage/assemble.ts";
 import { DiskRepositories } from "../../server/storage/disk/disk-storage.ts";
 import { HttpTestClient } from "./http.ts";
@@ -20,15 +22,19 @@ export interface ServedApp {
 
 export interface ServedAppSettings extends Partial<AppDependencies> {
   readonly appendOnly?: boolean;
+  readonly privateRepositories?: boolean;
+  readonly ledger?: QuotaLedger;
 }
 
 export async function serveApp(settings: ServedAppSettings = {}): Promise<ServedApp> {
-  const { appendOnly = false, ...dependencies } = settings;
+  const { appendOnly = false, privateRepositories = false, ledger, ...dependencies } = settings;
   const folder = makeTemporaryFolder("app");
   const logged: string[] = [];
   const app = createApp({
-    repositories: assembleStorage(new DiskRepositories(folder.path), { appendOnly }),
+    repositories: assembleStorage(new DiskRepositories(folder.path), { ledger }),
     authenticator: noAuthentication,
+    policy: fixedPolicy(policyOfFlags({ appendOnly, privateRepositories })),
+    privateRepositories,
     log: (line) => logged.push(line),
     ...dependencies,
   });

@@ -8,7 +8,7 @@ import { describeHandle, type FileHandle, type FileType, folderOf, pathOf } from
 import { Gate } from "../../gate.ts";
 import { isFolderName } from "../folder-name.ts";
 import type { ByteSelection } from "../selection.ts";
-import type { Repositories, Storage, StoredContent, StoredFile } from "../storage.ts";
+import type { Repositories, Storage, StoredContent, StoredFile, StoredUsage } from "../storage.ts";
 import { openDownload } from "./download.ts";
 import { failedWith, fileSystemError, statusOf, unlinkFile } from "./file-system.ts";
 import { Folders } from "./folders.ts";
@@ -17,6 +17,7 @@ import { listFiles } from "./listing.ts";
 import { ReceivedBody } from "./received-body.ts";
 import { Uploader, type UploadPlace } from "./upload.ts";
 import { ownFolder, Uploads } from "./uploads.ts";
+import { measureUsage } from "./usage.ts";
 
 /**
  * How many files may be read or written at once. Packs and the small files have gates of their own, so that many transfers of packs
@@ -48,6 +49,11 @@ export class DiskRepositories implements Repositories {
       throw new CofferError("not-found", `repository ${JSON.stringify(folders)} cannot be a folder`);
     }
     return new DiskStorage(join(this.#dataFolder, ...folders), this.#shared);
+  }
+
+  /** What is stored, unfinished uploads left out. It blocks; to be called before the first request. */
+  measure(): Iterable<StoredUsage> {
+    return measureUsage(this.#dataFolder);
   }
 
   /** Removes the unfinished uploads of earlier runs; to be awaited before the first request. Returns their number. */

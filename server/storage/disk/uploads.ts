@@ -15,6 +15,11 @@ export const ownFolder = ".coffer";
 
 const distantPrefix = ".coffer-upload-";
 
+/** True for the names of unfinished uploads outside the server's own folder. */
+export function isUnfinishedUpload(name: string): boolean {
+  return name.startsWith(distantPrefix);
+}
+
 /** A file that is being written and not yet visible under its name. */
 export interface TemporaryFile {
   readonly path: string;

@@ -9,6 +9,7 @@ import { openApiDocument } from "../../../server/openapi/document.ts";
 import type { OpenApiOperation } from "../../../server/openapi/operation.ts";
 import { Readiness } from "../../../server/pages/readiness.ts";
 import { serverPages } from "../../../server/pages/server-pages.ts";
+import { fixedPolicy, policyOfFlags } from "../../../server/policy/flags-policy.ts";
 import { routes } from "../../../server/routes/dispatch.ts";
 import { assembleStorage } from "../../../server/storage/assemble.ts";
 import { MemoryRepositories } from "../../../server/storage/memory.ts";
@@ -133,8 +134,9 @@ const scenarios: readonly Scenario[] = [
 function appFor({ app = {}, appendOnly = false }: Scenario): ReturnType<typeof createApp> {
   const metrics = new ServerMetrics(promClient, { log: () => undefined });
   return createApp({
-    repositories: assembleStorage(new MemoryRepositories(), { appendOnly }),
+    repositories: assembleStorage(new MemoryRepositories(), {}),
     authenticator,
+    policy: fixedPolicy(policyOfFlags({ appendOnly, privateRepositories: false })),
     ...metricsOf(() => metrics.page()),
     ...app,
   });

@@ -1,9 +1,14 @@
 /** The wrappers, over memory and over the disk: the suite of the port, and what each of them adds. */
 import { expect } from "chai";
-import { AppendOnlyStorage } from "../../../server/storage/append-only.ts";
+import { policyOfFlags } from "../../../server/policy/flags-policy.ts";
+import { accessTo } from "../../../server/policy/policy.ts";
+import { quotaLimits } from "../../../server/quota/limits.ts";
+import { LocalQuotaLedger } from "../../../server/quota/local-ledger.ts";
 import { assembleStorage } from "../../../server/storage/assemble.ts";
 import { DiskRepositories } from "../../../server/storage/disk/disk-storage.ts";
+import { GuardedStorage } from "../../../server/storage/guarded.ts";
 import { MemoryRepositories } from "../../../server/storage/memory.ts";
+import { QuotaStorage } from "../../../server/storage/quota.ts";
 import type { Repositories, Storage } from "../../../server/storage/storage.ts";
 import { VerifiedStorage } from "../../../server/storage/verified.ts";
 import { fileTypes } from "../../../shared/format/layout.ts";
@@ -15,9 +20,26 @@ function wrapping(repositories: Repositories, wrap: (storage: Storage) => Storag
   return { at: (folders) => wrap(repositories.at(folders)) };
 }
 
-describeStorage("AppendOnlyStorage over memory", {
-  open: async () => wrapping(new MemoryRepositories(), (storage) => new AppendOnlyStorage(storage)),
+function guarded(repositories: Repositories, appendOnly: boolean): Repositories {
+  const policy = policyOfFlags({ appendOnly, privateRepositories: false });
+  return { at: (folders) => new GuardedStorage(repositories.at(folders), accessTo(policy, { user: "", folders })) };
+}
+
+describeStorage("GuardedStorage with all rights over memory", {
+  open: async () => guarded(new MemoryRepositories(), false),
+});
+
+describeStorage("GuardedStorage without deletion over memory", {
+  open: async () => guarded(new MemoryRepositories(), true),
   removesOnlyLocks: true,
+});
+
+describeStorage("QuotaStorage over memory", {
+  open: async () => {
+    const repositories = new MemoryRepositories();
+    const ledger = new LocalQuotaLedger(quotaLimits(1e9, []));
+    return { at: (folders) => new QuotaStorage(repositories.at(folders), folders, ledger) };
+  },
 });
 
 describeStorage("VerifiedStorage over memory", {
@@ -30,7 +52,8 @@ let folder: TemporaryFolder;
 describeStorage("all wrappers over the disk", {
   open: async () => {
     folder = makeTemporaryFolder("wrappers");
-    return assembleStorage(new DiskRepositories(folder.path), { appendOnly: true });
+    const ledger = new LocalQuotaLedger(quotaLimits(1e9, []));
+    return guarded(assembleStorage(new DiskRepositories(folder.path), { ledger }), true);
   },
   close: async () => folder.remove(),
   acceptsSameContent: true,
