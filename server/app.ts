@@ -30,6 +30,7 @@ export function createApp(dependencies: AppDependencies): Express {
   app.disable("x-powered-by").disable("etag").set("query parser", false);
   if (dependencies.accessLog !== undefined) app.use(logAccess(dependencies.accessLog));
   app.use(asHandler(prepare));
+  app.use(asHandler(reportFailuresTo(dependencies.log ?? (() => undefined))));
   app.use(asHandler(watchProgress(dependencies.stallTimeoutMs ?? fiveMinutesMs)));
   app.use(asHandler(redirectToCleanPath));
   app.use(asHandler(authenticateWith(dependencies.authenticator)));
@@ -47,6 +48,13 @@ const prepare: Step = (request, response, next) => {
   response.on("prefinish", () => body.discard());
   next();
 };
+
+function reportFailuresTo(log: (line: string) => void): Step {
+  return (request, response, next) => {
+    response.locals.reportFailure = (error) => log(describeFailure(request.method, response, error));
+    next();
+  };
+}
 
 /** Before anybody is asked who they are, and for every method: 307 makes clients repeat the request as it was. */
 const redirectToCleanPath: Step = (_request, response, next) => {

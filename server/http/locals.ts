@@ -8,6 +8,8 @@ export interface Locals extends Record<string, unknown> {
   body: RequestBody;
   /** Who asks; empty when nobody has to say. */
   user: string;
+  /** One line for the operator about a failure that the status of the answer does not tell. */
+  reportFailure: (error: unknown) => void;
 }
 
 export type ServerRequest = Request;

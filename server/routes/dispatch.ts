@@ -5,6 +5,7 @@ import { answerProblem } from "../http/answers.ts";
 import type { Answer, ServerRequest, Step } from "../http/locals.ts";
 import type { Repositories, Storage } from "../storage/storage.ts";
 import { type Address, parseAddress, type Resource } from "./address.ts";
+import { batchRoute } from "./batch.ts";
 import { configRoute } from "./config.ts";
 import { listRoute } from "./list.ts";
 import { objectRoute } from "./object.ts";
@@ -13,7 +14,13 @@ import type { Exchange, Route } from "./route.ts";
 
 type Routes = { readonly [Kind in Resource["kind"]]: Route<Kind> };
 
-const routes: Routes = { repository: repositoryRoute, config: configRoute, list: listRoute, object: objectRoute };
+const routes: Routes = {
+  repository: repositoryRoute,
+  config: configRoute,
+  list: listRoute,
+  object: objectRoute,
+  batch: batchRoute,
+};
 
 /** The last step: everything about repositories. */
 export function dispatchTo(repositories: Repositories, privateRepositories: boolean): Step {
