@@ -1,6 +1,6 @@
 /** Bodies of multipart/form-data, taken apart by multer while they arrive. */
 import type { IncomingHttpHeaders } from "node:http";
-import { Readable } from "node:stream";
+import { Readable, type Writable } from "node:stream";
 import type { Request, Response } from "express";
 import multer from "multer";
 import { CofferError } from "../../shared/errors.ts";
@@ -48,13 +48,16 @@ export async function readParts(body: MultipartBody, limits: MultipartLimits, re
     _removeFile: (_request, _file, callback) => callback(null),
   };
   let isMultipart = false;
-  const streamHandler = (request: Readable, parser: NodeJS.WritableStream): void => {
+  const streamHandler = (request: Readable, parser: Writable): void => {
     isMultipart = true;
     // multer itself passes over such parts in silence.
     parser.on("file", (name: string | undefined, _content: Readable, { filename }: { filename?: string }) => {
       if (!filename) receiver.refuse(name ?? "");
     });
-    request.pipe(parser);
+    request.pipe(parser, { end: false });
+    // Ended, the parser would wait for all parts; for ever, if one begins behind the end of the form in the same chunk. Destroyed, it
+    // fails when there is such a part, or no end of the form; parts that came whole can still be read.
+    request.once("end", () => parser.write("", () => parser.destroy()));
   };
   const options = { storage, streamHandler, limits: { parts: limits.parts, fields: 0, fieldNameSize: nameCharacters } };
   // multer needs of a request its headers and that it is a stream. It gets a stream that ends at the limits, because it reads

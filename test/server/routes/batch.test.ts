@@ -217,6 +217,9 @@ describe("batch uploads", () => {
     "that is empty": { body: "" },
     "without its end": { body: whole.replace(`--${boundary}--`, "") },
     "cut in a part": { body: whole.slice(0, whole.indexOf("b\r\n")) },
+    "with a part behind its end": {
+      body: `${whole}${encodeForm([objectPart("c"), objectPart(Buffer.alloc(100_000))])}`,
+    },
     "with a field": { body: encodeForm([{ name: "x", content: "y", fileName: "" }]).toString() },
     "with a part without a name": { body: whole.replace(/ name="[^"]*";/, "") },
     "with a long name": { body: encodeForm([{ name: "x".repeat(101), content: "y" }]).toString() },
