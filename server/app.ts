@@ -61,6 +61,7 @@ export function createApp(dependencies: AppDependencies): Express {
   if (observers.length > 0) app.use(asHandler(observeRequests(observer)));
   app.use(asHandler(prepare));
   app.use(asHandler(identifyClient(dependencies.trustedProxies, log)));
+  app.use(asHandler(reportFailuresTo(log)));
   app.use(asHandler(watchProgress(dependencies.stallTimeoutMs ?? fiveMinutesMs)));
   app.use(asHandler(refuseCrossSite(dependencies.allowedOrigins ?? new Set())));
   app.use(asHandler(redirectToCleanPath));
@@ -87,6 +88,13 @@ const prepare: Step = (request, response, next) => {
   response.on("prefinish", () => body.discard());
   next();
 };
+
+function reportFailuresTo(log: (line: string) => void): Step {
+  return (request, response, next) => {
+    response.locals.reportFailure = (error) => log(describeFailure(request.method, response, error));
+    next();
+  };
+}
 
 /** Before anybody is asked who they are, and for every method: 307 makes clients repeat the request as it was. */
 const redirectToCleanPath: Step = (_request, response, next) => {

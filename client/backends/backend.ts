@@ -1,6 +1,6 @@
 /**
  * The port through which the client reaches a repository's files. Adapters: rest, local, memory. Wrappers of the same
- * port: retry, limit, cache, rate limit, dry run. One conformance suite (test/conformance/backend.ts) runs on all.
+ * port: retry, batching, limit, cache, rate limit, dry run. One conformance suite (test/conformance/backend.ts) runs on all.
  */
 import type { FileHandle, FileType, Id } from "../../shared/format/layout.ts";
 

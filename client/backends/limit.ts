@@ -8,10 +8,10 @@ import { BackendWrapper } from "./wrapper.ts";
 export class LimitedBackend extends BackendWrapper {
   readonly #slots: Semaphore;
 
-  /** As many operations at once as the backend has connections. */
-  constructor(inner: Backend) {
+  /** As many operations at once as the backend has connections. The slots may be shared with others who use it. */
+  constructor(inner: Backend, slots: Semaphore = new Semaphore(inner.connections)) {
     super(inner);
-    this.#slots = new Semaphore(inner.connections);
+    this.#slots = slots;
   }
 
   override create(signal?: AbortSignal): Promise<void> {

@@ -4,9 +4,19 @@
  */
 import { CofferError, hasErrorCode } from "../../shared/errors.ts";
 import { describeHandle, type FileHandle, type FileType } from "../../shared/format/layout.ts";
+import {
+  type BatchLimits,
+  batchPath,
+  capabilitiesHeader,
+  parseBatchAnswer,
+  parseBatchCapability,
+  partNameOf,
+} from "../../shared/rest/batch.ts";
 import { type ListedFile, parseList } from "../../shared/rest/lists.ts";
 import { listMediaTypes, listVersionOf, objectMediaType } from "../../shared/rest/media-types.ts";
 import type { Backend, ByteRange, FileInfo, LoadOptions } from "./backend.ts";
+import { encodeBatchBody, type ObjectToSave } from "./batch-body.ts";
+import type { BatchSender } from "./batching.ts";
 import { throwIfCancelled } from "./cancellation.ts";
 import { checkHandle, checkRange, lengthInFile, memoryFor, notFound, outOfRange } from "./ranges.ts";
 import { errorOfStatus } from "./rest-status.ts";
@@ -37,13 +47,14 @@ interface RequestParts {
   readonly signal: AbortSignal | undefined;
 }
 
-export class RestBackend implements Backend {
+export class RestBackend implements Backend, BatchSender {
   readonly location: string;
   readonly connections: number;
   readonly hasAtomicReplace: boolean = false;
   readonly #transport: HttpTransport;
   readonly #basePath: string;
   readonly #headers: Readonly<Record<string, string>>;
+  #batchLimits: BatchLimits | undefined;
 
   constructor(options: RestBackendOptions) {
     this.location = options.location;
@@ -51,6 +62,11 @@ export class RestBackend implements Backend {
     this.#transport = options.transport;
     this.#basePath = options.basePath;
     this.#headers = { ...options.headers, accept: listMediaTypes[2] };
+  }
+
+  /** Our servers tell it with every answer about the configuration, which every command asks for first. */
+  get batchLimits(): BatchLimits | undefined {
+    return this.#batchLimits;
   }
 
   async create(signal?: AbortSignal): Promise<void> {
@@ -128,6 +144,21 @@ export class RestBackend implements Backend {
     throw errorOfFile(response, handle);
   }
 
+  async saveBatch(objects: readonly ObjectToSave[], signal: AbortSignal): Promise<readonly boolean[]> {
+    const { contentType, bytes } = encodeBatchBody(objects);
+    const response = await this.#send({
+      method: "POST",
+      path: batchPath,
+      lane: "files",
+      headers: { "content-type": contentType },
+      body: bytes,
+      signal,
+    });
+    if (response.status !== 200) throw errorOfStatus(response, `a batch of ${objects.length} files`);
+    const results = parseBatchAnswer(response.body);
+    return objects.map(({ handle }, i) => results[i]?.name === partNameOf(handle) && results[i].status === 200);
+  }
+
   async remove(handle: FileHandle, signal?: AbortSignal): Promise<void> {
     checkHandle(handle);
     const response = await this.#send({ method: "DELETE", path: pathOf(handle), lane: laneOf(handle.type), signal });
@@ -139,16 +170,18 @@ export class RestBackend implements Backend {
     return this.#transport.close();
   }
 
-  #send(parts: RequestParts): Promise<HttpResponse> {
+  async #send(parts: RequestParts): Promise<HttpResponse> {
     throwIfCancelled(parts.signal);
     const { headers, path, signal, ...others } = parts;
-    return this.#transport.request({
+    const response = await this.#transport.request({
       ...others,
       path: this.#basePath + path,
       headers: headers === undefined ? this.#headers : { ...this.#headers, ...headers },
       limitBytes,
       ...(signal === undefined ? {} : { signal }),
     });
+    this.#batchLimits ??= parseBatchCapability(response.headers[capabilitiesHeader]);
+    return response;
   }
 
   async #exists(handle: FileHandle, signal: AbortSignal | undefined): Promise<boolean> {

@@ -13,6 +13,11 @@ export class Semaphore {
     this.#free = slots;
   }
 
+  /** True when work would run at once. */
+  get isFree(): boolean {
+    return this.#free > 0;
+  }
+
   /** Runs `work` in a slot, which is held until it settles. A signal raised while waiting ends the wait. */
   async run<Result>(work: () => Promise<Result>, signal?: AbortSignal): Promise<Result> {
     await this.#acquire(signal);

@@ -1,10 +1,12 @@
 /** From a location to a ready backend: the adapter, and around it the wrappers in the one right order. */
 import type { Backend } from "../backends/backend.ts";
+import { BatchingBackend } from "../backends/batching.ts";
 import { type ExtendedOptions, optionsOfNamespace } from "../backends/extended-options.ts";
 import { LimitedBackend } from "../backends/limit.ts";
 import { parseLocation, type RestLocation, stripPassword } from "../backends/location.ts";
 import { RateLimitedBackend, RateLimiter } from "../backends/rate-limit.ts";
 import { RetryBackend, type RetryReport } from "../backends/retry.ts";
+import { Semaphore } from "../backends/semaphore.ts";
 import { BackendWrapper } from "../backends/wrapper.ts";
 import type { TlsFiles } from "./tls-files.ts";
 import type { TlsOptions, UndiciTransportOptions } from "./undici-transport.ts";
@@ -33,7 +35,8 @@ export interface BackendOptions extends TlsFiles {
 }
 
 interface OpenedAdapter {
-  readonly adapter: Backend;
+  /** The adapter, with no more operations at once than it has connections. */
+  readonly limited: Backend;
   readonly countConnections: () => number;
 }
 
@@ -60,12 +63,12 @@ export async function openBackend(location: string, options: BackendOptions = {}
   const place = parseLocation(location);
   const { connections } = optionsOfNamespace(options.extendedOptions ?? new Map(), place.kind);
   const wanted = connections ?? options.connections;
-  const { adapter, countConnections } =
+  const { limited, countConnections } =
     place.kind === "rest"
       ? await openRest(place, stripPassword(location), wanted ?? defaultRestConnections, options)
       : await openLocal(place.path, wanted ?? defaultLocalConnections, options);
   // A slot is taken for each attempt, not for the pauses between them: a failing file does not block the others.
-  const retried = new RetryBackend(new LimitedBackend(adapter), {
+  const retried = new RetryBackend(limited, {
     ...(options.onRetry === undefined ? {} : { onRetry: options.onRetry }),
     ...(options.retryMaximumMs === undefined ? {} : { maximumMs: options.retryMaximumMs }),
   });
@@ -93,7 +96,10 @@ async function openRest(
   });
   const headers = headersOf(place, options);
   const adapter = new RestBackend({ transport, location, basePath: place.basePath, headers, connections });
-  return { adapter, countConnections: () => transport.openedConnections };
+  // What waits for the slots of the limit may go together, in one of them.
+  const slots = new Semaphore(connections);
+  const limited = new BatchingBackend(new LimitedBackend(adapter, slots), adapter, slots);
+  return { limited, countConnections: () => transport.openedConnections };
 }
 
 async function proxyOptionOf(
@@ -117,7 +123,7 @@ async function openLocal(path: string, connections: number, options: BackendOpti
   const local = await LocalBackend.open(path, { connections });
   const limits = limitersOf(options);
   const adapter = limits.upload || limits.download ? new RateLimitedBackend(local, limits) : local;
-  return { adapter, countConnections: () => 0 };
+  return { limited: new LimitedBackend(adapter), countConnections: () => 0 };
 }
 
 function limitersOf(options: BackendOptions): { readonly upload?: RateLimiter; readonly download?: RateLimiter } {

@@ -18,6 +18,8 @@ export interface Locals extends Record<string, unknown> {
   observation?: StorageObservation;
   /** True when a refusal was told already, in more detail than its status. */
   isRefusalTold?: boolean;
+  /** One line for the operator about a failure that the status of the answer does not tell. */
+  reportFailure: (error: unknown) => void;
 }
 
 export type ServerRequest = Request;

@@ -6,6 +6,7 @@ import { auditObserver } from "../audit/audit-log.ts";
 import { MemoryLoginThrottle } from "../auth/login-throttle.ts";
 import { ServerMetrics } from "../metrics/server-metrics.ts";
 import { Readiness } from "../pages/readiness.ts";
+import { batchLimits } from "../routes/batch.ts";
 import type { StorageProbe } from "../storage/probe.ts";
 import type { ObservationOptions } from "./observation-options.ts";
 import type { Observer } from "./observer.ts";
@@ -32,6 +33,15 @@ export interface ObservationPlaces {
   readonly hasPasswords: boolean;
 }
 
+const batchCapabilities = {
+  names: ["batch"],
+  limits: {
+    batchParts: batchLimits.parts,
+    batchPartBytes: batchLimits.partBytes,
+    batchTotalBytes: batchLimits.totalBytes,
+  },
+};
+
 /** It tells who did what: nobody else's business. */
 const auditLogFile = { name: "audit log", mode: 0o600 };
 
@@ -54,7 +64,7 @@ export async function openObservation(
       observers,
       accessLogFormat,
       allowedOrigins,
-      pages: { readiness: new Readiness({ probe, minimumFreeBytes, log }) },
+      pages: { readiness: new Readiness({ probe, minimumFreeBytes, log }), capabilities: batchCapabilities },
       ...(hasPasswords ? { loginThrottle: new MemoryLoginThrottle() } : {}),
       ...(metrics === undefined ? {} : { metrics: { page: () => metrics.page(), isPublic } }),
       ...(trustedProxies === undefined ? {} : { trustedProxies }),

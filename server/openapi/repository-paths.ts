@@ -1,5 +1,6 @@
 /** The resources of a repository, at each of the three depths at which a repository can be. */
 import { fileTypes } from "../../shared/format/layout.ts";
+import { batchPath } from "../../shared/rest/batch.ts";
 import { listMediaTypes, objectMediaType } from "../../shared/rest/media-types.ts";
 import type { OpenApiOperation, OpenApiPath, OpenApiPaths, OpenApiResponses } from "./operation.ts";
 import { loginProblems, problem, withoutContent } from "./responses.ts";
@@ -29,6 +30,7 @@ export function repositoryPaths(): OpenApiPaths {
     add("/config", [], fileOperations("Config", suffix));
     add("/{type}/", [typeParameter], { get: listOperation(suffix) });
     add("/{type}/{id}", [typeParameter, idParameter], fileOperations("Object", suffix));
+    add(`/${batchPath}`, [], { post: batchOperation(suffix) });
   }
   return paths;
 }
@@ -97,6 +99,33 @@ function fileOperations(kind: "Config" | "Object", suffix: string): Omit<OpenApi
     head: { ...found, responses: withoutContent(found.responses) },
     post: operation(`store${kind}${suffix}`, `Store ${name}; nothing is ever replaced`, post, { requestBody }),
     delete: operation(`delete${kind}${suffix}`, `Delete ${name}`, remove),
+  };
+}
+
+/** What concerns one object is said in its result, so the request as a whole cannot fail for the storage's sake. */
+function batchOperation(suffix: string): OpenApiOperation {
+  const { "500": _, ...login } = loginProblems;
+  const requestBody = {
+    required: true,
+    description: "Files whose fields are named TYPE/ID",
+    content: {
+      "multipart/form-data": { schema: { type: "object", additionalProperties: { type: "string", format: "binary" } } },
+    },
+  };
+  return {
+    operationId: `storeBatch${suffix}`,
+    summary: "Store many small objects",
+    tags: ["repositories"],
+    requestBody,
+    responses: {
+      "200": {
+        description: "What became of each object, in their order",
+        content: { "application/json": { schema: { $ref: "#/components/schemas/BatchResults" } } },
+      },
+      "400": problem("The body is not the form that it should be"),
+      "413": problem("More objects or bytes than the server takes at once"),
+      ...login,
+    },
   };
 }
 

@@ -17,6 +17,24 @@ export const schemas: Readonly<Record<string, unknown>> = {
       properties: { name: { $ref: "#/components/schemas/ObjectId" }, size: sizes },
     },
   },
+  BatchResults: {
+    type: "object",
+    required: ["results"],
+    properties: {
+      results: {
+        type: "array",
+        items: {
+          type: "object",
+          required: ["name", "status"],
+          properties: {
+            name: { type: "string", description: "TYPE/ID, as the field was named" },
+            status: { type: "integer", description: "As a single upload would be answered" },
+            error: { type: "string" },
+          },
+        },
+      },
+    },
+  },
   Liveness: {
     type: "object",
     required: ["status"],

@@ -16,6 +16,8 @@ export function operationOf(method: string, resource: Resource): Operation | und
       return method === "POST" ? { action: "create" } : undefined;
     case "list":
       return method === "GET" ? { action: "list", type: resource.type } : undefined;
+    case "batch":
+      return method === "POST" ? { action: "store", type: "data" } : undefined;
     case "config":
     case "object": {
       const action = fileActions.get(method);

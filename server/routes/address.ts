@@ -4,13 +4,15 @@
  */
 import { CofferError } from "../../shared/errors.ts";
 import { type FileHandle, type FileType, fileTypes, isId } from "../../shared/format/layout.ts";
+import { batchPath } from "../../shared/rest/batch.ts";
 import { isFolderName, isReservedName } from "../storage/folder-name.ts";
 
 export type Resource =
   | { readonly kind: "repository" }
   | { readonly kind: "config"; readonly handle: FileHandle }
   | { readonly kind: "list"; readonly type: FileType }
-  | { readonly kind: "object"; readonly handle: FileHandle };
+  | { readonly kind: "object"; readonly handle: FileHandle }
+  | { readonly kind: "batch" };
 
 export interface Address {
   readonly folders: readonly string[];
@@ -42,6 +44,7 @@ export function parseAddress(path: string): Address {
 
 function parseResource(segments: readonly string[]): Resource | undefined {
   const [first = "", second] = segments;
+  if (segments.join("/") === batchPath) return { kind: "batch" };
   if (segments.length > 2) return undefined;
   if (second === undefined) {
     if (first === "") return { kind: "repository" };

@@ -6,6 +6,7 @@ import { type Access, accessTo, type Policy, type PolicySource, rightsIn, type S
 import { GuardedStorage } from "../storage/guarded.ts";
 import type { Repositories, Storage } from "../storage/storage.ts";
 import { type Address, parseAddress, type Resource } from "./address.ts";
+import { batchRoute } from "./batch.ts";
 import { configRoute } from "./config.ts";
 import { listRoute } from "./list.ts";
 import { objectRoute } from "./object.ts";
@@ -20,6 +21,7 @@ export const routes: Routes = {
   config: configRoute,
   list: listRoute,
   object: objectRoute,
+  batch: batchRoute,
 };
 
 /** The last step: everything about repositories. */

@@ -1,8 +1,8 @@
 /** Names of folders that can lead to a repository. */
 
-const reservedNames: ReadonlySet<string> = new Set(["data", "index", "keys", "locks", "snapshots", "config"]);
+const reservedNames: ReadonlySet<string> = new Set(["data", "index", "keys", "locks", "snapshots", "config", "-"]);
 
-/** True for the names that mean something inside a repository. */
+/** True for the names that mean something inside a repository; below "-" is what the server has beyond restic's protocol. */
 export function isReservedName(name: string): boolean {
   return reservedNames.has(name);
 }

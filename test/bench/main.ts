@@ -1,5 +1,5 @@
 /**
- * `npm run bench [-- --rounds 3 --scale 1 --only comparison,memory,startup,steps,index --peer PROGRAM]`: the figures
+ * `npm run bench [-- --rounds 3 --scale 1 --only comparison,memory,startup,steps,index,batch --peer PROGRAM]`: the figures
  * that the project is judged by. Needs restic on PATH (or --peer) for the comparison; about 10 minutes at full size.
  */
 import { spawnSync } from "node:child_process";
@@ -8,6 +8,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
+import { measureBatches } from "./batch.ts";
 import { cofferCommand, compare } from "./comparison.ts";
 import { measureMemoryGrowth } from "./memory-growth.ts";
 import { measureStartup } from "./startup.ts";
@@ -43,6 +44,7 @@ const parts: Readonly<Record<string, () => Promise<void>>> = {
     rmSync(folder, { recursive: true });
   },
   memory: () => measureMemoryGrowth(workFolder),
+  batch: () => measureBatches(workFolder, Number(values.rounds)),
 };
 
 /** The micro-benchmarks are programs of their own, so that no other part's garbage disturbs them. */

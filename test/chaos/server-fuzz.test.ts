@@ -51,6 +51,7 @@ const segments = fc.oneof(
     "health",
     "ready",
     "metrics",
+    "batch",
   ),
   fc.string({ maxLength: 12 }).map((text) => encodeURIComponent(text.replaceAll(/[\ud800-\udfff]/g, "?"))),
   fc.string({ unit: fc.constantFrom("a", "%", ".", "/", "?", "&", "=", "*", "\\", "~"), maxLength: 12 }),
@@ -99,6 +100,7 @@ const headers = fc.record(
       fc.nat(400).map(String),
     ),
     "Transfer-Encoding": fc.constantFrom("chunked", "gzip", "chunked, chunked", "identity"),
+    "Content-Type": fc.constantFrom("multipart/form-data; boundary=x", "multipart/form-data", "multipart/mixed"),
     Expect: fc.constantFrom("100-continue", "200-ok"),
     Connection: fc.constantFrom("close", "keep-alive", "upgrade"),
     Upgrade: fc.constantFrom("h2c", "websocket"),
@@ -120,6 +122,7 @@ const bodies = fc.oneof(
       "zz\r\n",
       "5;x=y\r\nhello\r\n0\r\nA: b\r\n\r\n",
       "object",
+      '--x\r\nContent-Disposition: form-data; name="data/x"; filename="x"\r\n\r\nobject\r\n--x--\r\n',
     )
     .map((text) => Buffer.from(text)),
 );

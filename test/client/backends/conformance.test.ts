@@ -14,9 +14,11 @@ import { BackendWrapper } from "../../../client/backends/wrapper.ts";
 import { CacheDirectory } from "../../../client/platform/cache-directory.ts";
 import { LocalBackend } from "../../../client/platform/local-backend.ts";
 import { openBackend } from "../../../client/platform/open-backend.ts";
+import { CofferError } from "../../../shared/errors.ts";
 import { describeBackend, idOf } from "../../conformance/backend.ts";
 import { requirePrograms } from "../../support/programs.ts";
 import { startRclone } from "../../support/rclone.ts";
+import { batching, MemoryBatchBackend } from "./memory-batches.ts";
 import { SimpleServer } from "./simple-server.ts";
 
 async function withFolder<Result>(
@@ -51,6 +53,19 @@ describeBackend("LimitedBackend", async () => ({
   backend: new LimitedBackend(new MemoryBackend({ connections: 2 })),
   cleanUp: nothingToCleanUp,
 }));
+
+describeBackend("BatchingBackend", async () => ({
+  backend: batching(new MemoryBatchBackend({ connections: 2 })),
+  cleanUp: nothingToCleanUp,
+}));
+
+describeBackend("BatchingBackend on a server that takes no batches", async () => {
+  const sender = new MemoryBatchBackend({ connections: 2 });
+  sender.saveBatch = async () => {
+    throw new CofferError("not-found", "nothing takes batches here");
+  };
+  return { backend: batching(sender), cleanUp: nothingToCleanUp };
+});
 
 describeBackend("RateLimitedBackend", async () => {
   const limiter = new RateLimiter(1e9);

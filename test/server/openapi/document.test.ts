@@ -16,6 +16,7 @@ import { MemoryRepositories } from "../../../server/storage/memory.ts";
 import type { Storage } from "../../../server/storage/storage.ts";
 import { StorageWrapper } from "../../../server/storage/wrapper.ts";
 import { CofferError, type ErrorCode } from "../../../shared/errors.ts";
+import { batchPath } from "../../../shared/rest/batch.ts";
 import { listMediaTypes } from "../../../shared/rest/media-types.ts";
 import { sha256 } from "../../support/stored-files.ts";
 
@@ -37,6 +38,16 @@ interface Scenario {
   readonly headers?: Readonly<Record<string, string>>;
   readonly body?: string;
   readonly isAnonymous?: boolean;
+  /** What a batch of objects consists of; for everything else like no scenario at all. */
+  readonly form?: () => Buffer;
+}
+
+const boundary = "of-the-form";
+
+/** A form with one object, and what follows it. */
+function formWith(rest: Buffer): Buffer {
+  const head = `--${boundary}\r\nContent-Disposition: form-data; name="data/${sha256(content)}"; filename="x"\r\n\r\n`;
+  return Buffer.concat([Buffer.from(`${head}${content}\r\n`), rest, Buffer.from(`--${boundary}--\r\n`)]);
 }
 
 const authenticator: Authenticator = {
@@ -127,6 +138,8 @@ const scenarios: readonly Scenario[] = [
   { app: full(), query: "?create=true" },
   { app: throttling },
   { app: busy },
+  { form: () => formWith(Buffer.alloc(0)) },
+  { form: () => formWith(Buffer.alloc(17 << 20)) },
   { app: withReadiness() },
   { app: withReadiness("told to") },
 ];
@@ -166,7 +179,9 @@ async function ask(path: string, method: Method, scenario: Scenario): Promise<Re
     .set(scenario.headers ?? {})
     .buffer(true)
     .parse(keepText);
-  if (method === "post" && target !== repository) void request.send(scenario.body ?? content);
+  if (target.endsWith(batchPath) && scenario.form !== undefined) {
+    void request.set("Content-Type", `multipart/form-data; boundary=${boundary}`).send(scenario.form());
+  } else if (method === "post" && target !== repository) void request.send(scenario.body ?? content);
   return request;
 }
 
@@ -235,7 +250,13 @@ describe("OpenAPI document", () => {
   }
 
   it("has every route of repositories, at every depth, and every page", () => {
-    const paths = { repository: "/", config: "/config", list: "/{type}/", object: "/{type}/{id}" } as const;
+    const paths = {
+      repository: "/",
+      config: "/config",
+      list: "/{type}/",
+      object: "/{type}/{id}",
+      batch: `/${batchPath}`,
+    } as const;
     for (const prefix of ["", "/{folder}", "/{folder}/{subfolder}"]) {
       for (const kind of Object.keys(routes) as (keyof typeof routes)[]) {
         const documented = operationsOf(prefix + paths[kind]).map(([method]) => method.toUpperCase());
