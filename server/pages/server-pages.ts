@@ -1,4 +1,5 @@
 /** The server's own pages: everything below `/-/`, where no repository can be. Nobody has to log in for them. */
+import { batchPath } from "../../shared/rest/batch.ts";
 import { answerProblem } from "../http/answers.ts";
 import type { Step } from "../http/locals.ts";
 import { openApiDocument } from "../openapi/document.ts";
@@ -28,11 +29,11 @@ export function serverPages({ readiness, capabilities = {} }: ServerPages): Read
   ]);
 }
 
-/** Answers everything below `/-/`. */
+/** Answers everything below `/-/`, but for the batches of the repository that is the data folder itself. */
 export function servePages(pages: ReadonlyMap<string, Page>): Step {
   return async (request, response, next) => {
     const { path } = response.locals.target;
-    if (!path.startsWith("/-/")) return next();
+    if (!path.startsWith("/-/") || path === `/${batchPath}`) return next();
     setPageHeaders(response);
     const page = pages.get(path);
     if (page === undefined) return answerProblem(response, 404);

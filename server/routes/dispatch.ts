@@ -35,7 +35,8 @@ export function dispatchTo(repositories: Repositories, policies: PolicySource): 
     const access = requireAccess(await policies.current(), { user, address: clientAddress, folders });
     if (resource === undefined)
       throw new CofferError("not-found", `nothing has the path ${JSON.stringify(target.path)}`);
-    const open = (): Storage => new GuardedStorage(watched(repositories.at(folders), folders, response.locals), access);
+    // Outside of the guard: what is refused is told, too.
+    const open = (): Storage => watched(new GuardedStorage(repositories.at(folders), access), folders, response.locals);
     await serve(routes[resource.kind] as Route<Resource["kind"]>, request, response, open, { ...address, resource });
   };
 }
