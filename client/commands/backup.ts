@@ -21,6 +21,7 @@ import { readExcludes } from "../cli/pattern-flags.ts";
 import { programDescription } from "../cli/program.ts";
 import { loadIndex, type Session, withSession } from "../cli/session.ts";
 import { createExcludeFilter, type ExcludeFilter } from "../filter/select.ts";
+import { openStandardInput } from "../platform/standard-input.ts";
 import { localZoneOffset } from "../platform/time-zone.ts";
 
 const unwatchedScanDelayMs = 10_000;
@@ -188,7 +189,7 @@ async function openStream(
   { command }: BackupStream,
   name: string,
 ): Promise<StandardInput> {
-  if (command === undefined) return { name, stream: process.stdin };
+  if (command === undefined) return { name, stream: openStandardInput() };
   const { openCommandOutput } = await import("../cli/backup/command-input.ts");
   const tell = (line: string): void => output.error(line);
   return { name, stream: await openCommandOutput(command, cancellation.signal, tell) };

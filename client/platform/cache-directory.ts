@@ -2,6 +2,7 @@
  * The cache in a folder, laid out as restic's is, so that both programs use one: `<base>/<repository id>/{snapshots,index,data}/<first
  * two digits>/<id>`, whole files as they are stored. Source: docs/format.md, "Cache".
  */
+
 import { randomInt } from "node:crypto";
 import { constants } from "node:fs";
 import {
@@ -24,6 +25,7 @@ import { type Id, isId } from "../../shared/format/layout.ts";
 import type { LoadOptions } from "../backends/backend.ts";
 import { type CachedFile, type CachedType, type CacheStore, cachedTypes } from "../backends/cache.ts";
 import { checkRange, lengthInFile, memoryFor } from "../backends/ranges.ts";
+import { makeFolders } from "./make-folders.ts";
 import { readFully } from "./read-fully.ts";
 import { hasSystemCode } from "./system-errors.ts";
 
@@ -45,7 +47,7 @@ export class CacheDirectory implements CacheStore {
    */
   static async open(base: string, repositoryId: Id): Promise<CacheDirectory> {
     const path = join(base, repositoryId);
-    for (const type of cachedTypes) await mkdir(join(path, type), { recursive: true, mode: folderMode });
+    for (const type of cachedTypes) makeFolders(join(path, type), folderMode);
     await writeIfAbsent(join(base, "CACHEDIR.TAG"), tagText);
     await checkVersion(path);
     const now = new Date();
@@ -70,7 +72,7 @@ export class CacheDirectory implements CacheStore {
   async save(file: CachedFile, body: Uint8Array): Promise<void> {
     const path = this.#pathOf(file);
     const folder = dirname(path);
-    await mkdir(folder, { recursive: true, mode: folderMode });
+    makeFolders(folder, folderMode);
     const temporaryPath = join(folder, `tmp-${randomInt(2 ** 47)}`);
     try {
       await writeFile(temporaryPath, body, { flag: "wx", mode: fileMode });
@@ -113,7 +115,7 @@ export function defaultCacheBase(environment: NodeJS.ProcessEnv): string {
 
 /** A fresh, empty base for a command that must not trust earlier copies. Whoever makes it removes it. */
 export async function createTemporaryCacheBase(parent: string): Promise<string> {
-  await mkdir(parent, { recursive: true, mode: folderMode });
+  makeFolders(parent, folderMode);
   const path = join(parent, `restic-check-cache-${randomInt(2 ** 31)}`);
   await mkdir(path, { mode: folderMode });
   return path;

@@ -2,15 +2,17 @@
  * A repository in a local folder. A file is written under a temporary name in its final folder, flushed, renamed, and
  * the folder flushed: nobody ever sees a part of it. Layout and modes: docs/format.md, "Layout".
  */
+
 import { randomInt } from "node:crypto";
 import { constants } from "node:fs";
-import { mkdir, type FileHandle as OpenFile, open, readdir, rename, rm, stat, unlink } from "node:fs/promises";
+import { type FileHandle as OpenFile, open, readdir, rename, rm, stat, unlink } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { CofferError, type ErrorCode } from "../../shared/errors.ts";
 import { describeHandle, type FileHandle, type FileType, fileTypes, isId, pathOf } from "../../shared/format/layout.ts";
 import type { Backend, FileInfo, LoadOptions } from "../backends/backend.ts";
 import { throwIfCancelled } from "../backends/cancellation.ts";
 import { checkHandle, checkRange, lengthInFile, memoryFor, notFound } from "../backends/ranges.ts";
+import { makeFolders } from "./make-folders.ts";
 import { readFully } from "./read-fully.ts";
 import { hasSystemCode, systemCodeOf } from "./system-errors.ts";
 
@@ -55,10 +57,7 @@ export class LocalBackend implements Backend {
     throwIfCancelled(signal);
     const shards = Array.from({ length: 256 }, (_, shard) => `data/${shard.toString(16).padStart(2, "0")}`);
     try {
-      const make = (folder: string): Promise<unknown> =>
-        mkdir(join(this.#root, folder), { recursive: true, mode: this.#folderMode });
-      for (const folder of fileTypes) await make(folder);
-      await Promise.all(shards.map(make));
+      for (const folder of [...fileTypes, ...shards]) makeFolders(join(this.#root, folder), this.#folderMode);
       for (const folder of [dirname(this.#root), this.#root, join(this.#root, "data")]) await flushFolder(folder);
     } catch (error) {
       throw translate(error, `folders of the repository at ${this.#root}`);
@@ -163,7 +162,7 @@ export class LocalBackend implements Backend {
       if (!hasSystemCode(error, "ENOENT")) throw error;
     }
     const folder = dirname(path);
-    await mkdir(folder, { recursive: true, mode: this.#folderMode });
+    makeFolders(folder, this.#folderMode);
     // The entry of the new folder must survive a crash as well as the file in it.
     await flushFolder(dirname(folder));
     return open(path, flags, this.#fileMode);

@@ -1,4 +1,7 @@
-/** `--delete`: removes what is in restored folders and not in the snapshot. Runs when all else is in its place. */
+/**
+ * `--delete`: removes what is in restored folders and not in the snapshot. Runs when all else is in its place. A folder counts as restored
+ * when it is selected itself, or something in it was restored: a pattern that fits nothing must not empty the target.
+ */
 import type { TreeNode } from "../../shared/format/tree-node.ts";
 import { type BytePath, bytePathOf, bytesOf, joinPath, textOf } from "./byte-path.ts";
 import { entryNames, removeEntry, statusOf } from "./existing-items.ts";
@@ -8,13 +11,21 @@ import { metadataOf } from "./node-metadata.ts";
 import type { RestoreOptions } from "./options.ts";
 import type { RestoreReport } from "./report.ts";
 import type { FolderCache } from "./target-folder.ts";
-import type { WalkedFolder, WalkVisitor } from "./tree-walk.ts";
+import type { WalkedFolder, WalkedItem, WalkVisitor } from "./tree-walk.ts";
+
+/** A folder that the walk is in. */
+interface OpenFolder {
+  /** Undefined when its tree cannot be loaded. */
+  readonly names: ReadonlySet<string> | undefined;
+  isRestored: boolean;
+}
 
 /** Walks the same trees as the restore did; folders whose trees cannot be loaded are left alone. */
 export class DeletionVisitor implements WalkVisitor {
   readonly #options: RestoreOptions;
   readonly #report: RestoreReport;
   readonly #folders: FolderCache;
+  readonly #open = new Map<WalkedFolder, OpenFolder>();
   readonly #isCaseInsensitive: boolean = process.platform === "win32";
 
   constructor(options: RestoreOptions, report: RestoreReport, folders: FolderCache) {
@@ -24,8 +35,28 @@ export class DeletionVisitor implements WalkVisitor {
   }
 
   enterFolder(folder: WalkedFolder, nodes: readonly TreeNode[] | undefined): void {
-    if (nodes === undefined) return;
-    const wanted = new Set(nodes.map((node) => this.#keyOf(bytePathOf(node.name))));
+    const names = nodes && new Set(nodes.map((node) => this.#keyOf(bytePathOf(node.name))));
+    this.#open.set(folder, { names, isRestored: folder.isSelected });
+  }
+
+  visitItem({ folder, node }: WalkedItem): undefined {
+    if (node.type !== "socket") this.#markRestored(folder);
+  }
+
+  leaveFolder(folder: WalkedFolder): void {
+    const open = this.#open.get(folder);
+    this.#open.delete(folder);
+    if (open?.isRestored !== true) return;
+    if (folder.parent !== undefined) this.#markRestored(folder.parent);
+    if (open.names !== undefined) this.#clean(folder, open.names);
+  }
+
+  #markRestored(folder: WalkedFolder): void {
+    const open = this.#open.get(folder);
+    if (open !== undefined) open.isRestored = true;
+  }
+
+  #clean(folder: WalkedFolder, wanted: ReadonlySet<string>): void {
     let hasChanged = false;
     for (const name of this.#namesIn(folder)) {
       if (wanted.has(this.#keyOf(name)) || !this.#isSelected(joinPath(folder.path, name))) continue;
@@ -34,8 +65,6 @@ export class DeletionVisitor implements WalkVisitor {
     }
     if (hasChanged) this.#restoreTimes(folder);
   }
-
-  visitItem(): undefined {}
 
   itemFailed(): void {
     // The restore has walked here before, and has reported it.

@@ -176,12 +176,14 @@ export class FileWriter implements TaskHandler<RestoreTask, RestoreAnswer> {
   }
 
   #applyMetadata(file: FileToWrite, descriptor: number): void {
-    applyToFile(descriptor, file.metadata, file.isNew ? this.#freshItemIn(file.folder) : undefined);
+    applyToFile(descriptor, file.metadata, file.isNew ? this.#freshItemIn(file.folder, descriptor) : undefined);
   }
 
   /** The same for all files of a folder, and files of a folder come one after the other. */
-  #freshItemIn(folder: BytePath): FreshItem {
-    if (this.#fresh?.folder !== folder) this.#fresh = { folder, item: freshItemIn(this.#folders.open(folder)) };
+  #freshItemIn(folder: BytePath, descriptor: number): FreshItem {
+    if (this.#fresh?.folder !== folder) {
+      this.#fresh = { folder, item: freshItemIn(this.#folders.open(folder), descriptor) };
+    }
     return this.#fresh.item;
   }
 }

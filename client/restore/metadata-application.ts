@@ -101,18 +101,14 @@ function removeOtherXattrs(
   }
 }
 
-const setgidBit = 0o2000;
-
-/** What a file is like that this process makes in a folder. */
-export function freshItemIn(folder: TargetFolder): FreshItem {
-  const path = folder.ownPath();
-  const { mode, gid } = statSync(path);
-  const names = systemCalls().listXattrs(Buffer.from(path));
-  return {
-    uid: process.geteuid?.() ?? -1,
-    gid: (mode & setgidBit) === 0 ? (process.getegid?.() ?? -1) : gid,
-    mayHaveXattrs: names.some((name) => name.toString() === "system.posix_acl_default"),
-  };
+/**
+ * What a file is like that this process makes in a folder, seen on one that it has just made there. Whose it is depends on more than the
+ * process: on the folder's mode, on options of the mount, on what a server of files makes of root.
+ */
+export function freshItemIn(folder: TargetFolder, descriptor: number): FreshItem {
+  const { uid, gid } = fstatSync(descriptor);
+  const names = systemCalls().listXattrs(Buffer.from(folder.ownPath()));
+  return { uid, gid, mayHaveXattrs: names.some((name) => name.toString() === "system.posix_acl_default") };
 }
 
 /** Of an open regular file. Throws the first failure after all steps were tried. */

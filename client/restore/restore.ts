@@ -3,11 +3,13 @@
  * ranges of packs and written by workers, a batch at a time while the next is planned; removes what is too much; and
  * reads again what was written. What cannot be restored is reported, and the rest is.
  */
-import { closeSync, mkdirSync } from "node:fs";
+
+import { closeSync } from "node:fs";
 import { CofferError } from "../../shared/errors.ts";
 import type { Id } from "../../shared/format/layout.ts";
 import { compileKernels, type KernelsModule } from "../../shared/kernels/kernels.ts";
 import { throwIfCancelled } from "../backends/cancellation.ts";
+import { makeFolders } from "../platform/make-folders.ts";
 import { SharedBuffers } from "../reading/shared-buffers.ts";
 import type { BlobSource } from "../reading/source.ts";
 import { LocalTasks, type TaskRunner, TaskWorkers, usualWorkerCount } from "../reading/task-workers.ts";
@@ -133,7 +135,7 @@ class Restore {
   #openTarget(): void {
     const target = Buffer.from(this.#options.target);
     try {
-      if (this.#options.dryRun !== true) mkdirSync(target, { recursive: true, mode: 0o700 });
+      if (this.#options.dryRun !== true) makeFolders(target, 0o700);
       this.#descriptor = hasDescriptorPaths() ? openFolder(target) : undefined;
       this.#folders = new FolderCache(openTarget(target, this.#descriptor));
       this.#linkFolders = new FolderCache(openTarget(target, this.#descriptor));

@@ -210,6 +210,13 @@ describe("the command line as a process", function () {
       .and.match(/content\n$/);
   });
 
+  it("a folder as standard input is an error, and no empty file", async () => {
+    const script = `${coffer} backup --stdin --stdin-filename disk.img < ${folder.path}`;
+    const run = await startProgram(["bash", "-c", script], { env }).finished;
+    expect(run.exitCode).to.equal(1);
+    expect(run.stderr).to.match(/failed to save \/disk\.img: EISDIR/);
+  });
+
   it("passwords may be lines of standard input", async () => {
     const withInput = (input: string, parameters: string[] = ["key", "list"]): Promise<ProgramRun> =>
       runCoffer(parameters, { env: { ...env, RESTIC_PASSWORD: "" }, input });

@@ -1,5 +1,7 @@
 /** Targets that are read from files: globs, names as they are, names that end with zero bytes. Source: docs/cli.md. */
+
 import { readFile } from "node:fs/promises";
+import { openStandardInput } from "../../platform/standard-input.ts";
 import { fatalError, plainError, reasonOf } from "../exit-status.ts";
 import { decodeText } from "../text/decode.ts";
 import { quoteText } from "../text/quote.ts";
@@ -27,7 +29,7 @@ export async function readTargetFiles(files: TargetFiles, warn: (text: string) =
 async function readSource(path: string): Promise<Buffer> {
   if (path === "-") {
     const chunks: Buffer[] = [];
-    for await (const chunk of process.stdin as AsyncIterable<Buffer>) chunks.push(chunk);
+    for await (const chunk of openStandardInput() as AsyncIterable<Buffer>) chunks.push(chunk);
     return Buffer.concat(chunks);
   }
   try {

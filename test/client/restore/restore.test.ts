@@ -52,6 +52,13 @@ describe("restore", function () {
       expect(result).to.include({ totalFiles: 0, errorCount: 0 });
     });
 
+    it("is refused, and does not hang, where no folder can be made", async () => {
+      const error = await scene
+        .restore(scene.tree([]), { target: Buffer.from("/proc/coffer-test") })
+        .catch((reason: unknown) => reason);
+      expect((error as CofferError).message).to.match(/^cannot create target directory: ENOENT/);
+    });
+
     it("tells each item and the totals", async () => {
       const tree = scene.tree([scene.dir("d", [scene.file("f", "12345"), scene.link("l", "f")]), scene.file("e", "")]);
       const result = await scene.restore(tree);
@@ -385,6 +392,29 @@ describe("restore", function () {
       expect(readdirSync(at("d")).sort()).to.deep.equal(["f.txt", "old.bin"]);
       expect(readdirSync(at("other")).sort()).to.deep.equal(["old.bin", "old.txt"]);
       expect(result.filesDeleted).to.equal(1);
+    });
+
+    it("cleans no folder in which nothing was restored, the target included", async () => {
+      const tree = scene.tree([
+        scene.dir("a", [
+          scene.dir("b", [scene.file("one.md", "x")]),
+          scene.dir("c", [scene.dir("deep", [scene.file("two.txt", "x")])]),
+        ]),
+        scene.dir("sockets", [{ ...scene.file("s.txt", ""), type: "socket", content: null }]),
+      ]);
+      const folders = ["a/b", "a/b/folder.txt", "a/c/deep", "sockets"];
+      for (const folder of folders) mkdirSync(at(folder), { recursive: true });
+      const extras = ["extra.txt", "a/extra.txt", "a/extra.md", "a/c/extra.txt", "a/c/deep/extra.txt"];
+      const kept = ["a/b/extra.txt", "a/b/folder.txt/in", "sockets/extra.txt"];
+      for (const path of [...extras, ...kept]) writeFileSync(at(path), "t");
+      const ending = { selects: (path: string) => path.endsWith(".txt"), mayDescend: () => true };
+      const absent = { selects: (path: string) => path === "/extra.txt", mayDescend: () => true };
+      expect((await scene.restore(tree, { delete: true, select: absent })).filesDeleted).to.equal(0);
+      const result = await scene.restore(tree, { delete: true, select: ending });
+      expect([...extras, ...kept].filter((path) => !existsSync(at(path)))).to.deep.equal(
+        extras.filter((path) => path.endsWith(".txt")),
+      );
+      expect(result.filesDeleted).to.equal(4);
     });
 
     it("leaves a folder alone whose tree is damaged", async () => {
