@@ -31,6 +31,11 @@ export class ReceivedBody {
     }
   }
 
+  /** What was gathered, when that is everything. */
+  get whole(): readonly Uint8Array[] | undefined {
+    return this.#isComplete ? this.#batch : undefined;
+  }
+
   /** Writes what was gathered and all that follows. */
   async writeTo(descriptor: number): Promise<void> {
     while (this.#batch.length > 0) {

@@ -22,7 +22,12 @@ const bodyDamaged: ReadonlySet<string> = new Set([
   "IncompleteBody",
 ]);
 const transientStatuses: ReadonlySet<number> = new Set([408, 429, 500, 502, 503, 504]);
-const transientCodes: ReadonlySet<string> = new Set(["RequestTimeout", "SlowDown", "InternalError", "OperationAborted"]);
+const transientCodes: ReadonlySet<string> = new Set([
+  "RequestTimeout",
+  "SlowDown",
+  "InternalError",
+  "OperationAborted",
+]);
 
 /** What went wrong, for whoever decides what to do about it. */
 export interface StoreFailure {

@@ -1,0 +1,93 @@
+/**
+ * An upload, received whole before anything of it is sent on. So a client that goes away leaves nothing in the store, the length
+ * is known, and what fails on the way to the store can be sent again.
+ *
+ * Small uploads stay in memory; the others go to a file that has no name any more when the first byte is written, so
+ * that nothing is left of it, however this process ends.
+ */
+import { randomBytes } from "node:crypto";
+import { constants } from "node:fs";
+import { mkdir } from "node:fs/promises";
+import { join } from "node:path";
+import { CofferError } from "../../../shared/errors.ts";
+import {
+  closeFile,
+  createFlags,
+  fileMode,
+  folderMode,
+  openFile,
+  readFully,
+  statusOfOpen,
+  unlinkFile,
+} from "../disk/file-system.ts";
+import { ReceivedBody } from "../disk/received-body.ts";
+
+/** How much is read and handed to the connection at once. */
+const pieceBytes = 262_144;
+const readWriteFlags = (createFlags & ~constants.O_WRONLY) | constants.O_RDWR;
+
+/** A received upload. Whoever gets one has to close it. */
+export interface SpooledBody {
+  readonly sizeBytes: number;
+  /** The bytes from the beginning, as often as they are asked for. */
+  open(): Uint8Array | AsyncIterable<Uint8Array>;
+  close(): void;
+}
+
+/** Receives a body. Throws what the body throws, and `unavailable` when the temporary file cannot be written. */
+export async function spool(body: AsyncIterable<Uint8Array>, folder: string): Promise<SpooledBody> {
+  const received = new ReceivedBody(body);
+  try {
+    await received.gather();
+    const whole = received.whole;
+    if (whole === undefined) return await spoolToFile(received, folder);
+    const content = Buffer.concat(whole);
+    return { sizeBytes: content.length, open: () => content, close: () => undefined };
+  } finally {
+    await received.abandon();
+  }
+}
+
+async function spoolToFile(received: ReceivedBody, folder: string): Promise<SpooledBody> {
+  const descriptor = await openNamelessFile(folder);
+  try {
+    await received.writeTo(descriptor);
+    const sizeBytes = statusOfOpen(descriptor).size;
+    return { sizeBytes, open: () => piecesOf(descriptor, sizeBytes), close: () => closeFile(descriptor) };
+  } catch (error) {
+    closeFile(descriptor);
+    throw isSystemError(error) ? spoolError(folder, error) : error;
+  }
+}
+
+async function openNamelessFile(folder: string): Promise<number> {
+  const path = join(folder, `spool-${randomBytes(12).toString("hex")}`);
+  try {
+    await mkdir(folder, { recursive: true, mode: folderMode });
+    const descriptor = await openFile(path, readWriteFlags, fileMode);
+    await unlinkFile(path);
+    return descriptor;
+  } catch (error) {
+    throw spoolError(folder, error);
+  }
+}
+
+/** Each piece is memory of its own: the connection may still hold it when the next one is asked for. */
+async function* piecesOf(descriptor: number, sizeBytes: number): AsyncIterable<Uint8Array> {
+  for (let offset = 0; offset < sizeBytes; offset += pieceBytes) {
+    const piece = Buffer.allocUnsafeSlow(Math.min(pieceBytes, sizeBytes - offset));
+    const readBytes = await readFully(descriptor, piece, offset);
+    if (readBytes < piece.length) throw new CofferError("internal", "a spooled upload has become shorter");
+    yield piece;
+  }
+}
+
+function isSystemError(error: unknown): boolean {
+  return error instanceof Error && !(error instanceof CofferError) && "syscall" in error;
+}
+
+/** That this machine has no room is not a full storage: the client may try again. */
+function spoolError(folder: string, cause: unknown): CofferError {
+  const message = `cannot keep an upload in ${folder} until it is whole: ${(cause as Error).message}; make room there`;
+  return new CofferError("unavailable", message, { cause });
+}
