@@ -52,11 +52,53 @@ async function spoolToFile(received: ReceivedBody, folder: string): Promise<Spoo
   const descriptor = await openNamelessFile(folder);
   try {
     await received.writeTo(descriptor);
-    const sizeBytes = statusOfOpen(descriptor).size;
-    return { sizeBytes, open: () => piecesOf(descriptor, sizeBytes), close: () => closeFile(descriptor) };
+    return new SpoolFile(descriptor);
   } catch (error) {
     closeFile(descriptor);
     throw isSystemError(error) ? spoolError(folder, error) : error;
+  }
+}
+
+class SpoolFile implements SpooledBody {
+  readonly sizeBytes: number;
+  readonly #descriptor: number;
+  #runningReads = 0;
+  #isClosed = false;
+
+  constructor(descriptor: number) {
+    this.#descriptor = descriptor;
+    this.sizeBytes = statusOfOpen(descriptor).size;
+  }
+
+  /** Each piece is memory of its own: the connection may still hold it when the next one is asked for. */
+  async *open(): AsyncIterable<Uint8Array> {
+    for (let offset = 0; offset < this.sizeBytes; offset += pieceBytes) {
+      const piece = Buffer.allocUnsafeSlow(Math.min(pieceBytes, this.sizeBytes - offset));
+      await this.#read(piece, offset);
+      yield piece;
+    }
+  }
+
+  async #read(piece: Buffer, offset: number): Promise<void> {
+    if (this.#isClosed) throw new CofferError("internal", "a spooled upload was read after it was closed");
+    this.#runningReads += 1;
+    try {
+      const readBytes = await readFully(this.#descriptor, piece, offset);
+      if (readBytes < piece.length) throw new CofferError("internal", "a spooled upload has become shorter");
+    } finally {
+      this.#runningReads -= 1;
+      this.#closeWhenIdle();
+    }
+  }
+
+  /** A connection that was given up may still be reading; the number of a closed file could by then be another file's. */
+  close(): void {
+    this.#isClosed = true;
+    this.#closeWhenIdle();
+  }
+
+  #closeWhenIdle(): void {
+    if (this.#isClosed && this.#runningReads === 0) closeFile(this.#descriptor);
   }
 }
 
@@ -69,16 +111,6 @@ async function openNamelessFile(folder: string): Promise<number> {
     return descriptor;
   } catch (error) {
     throw spoolError(folder, error);
-  }
-}
-
-/** Each piece is memory of its own: the connection may still hold it when the next one is asked for. */
-async function* piecesOf(descriptor: number, sizeBytes: number): AsyncIterable<Uint8Array> {
-  for (let offset = 0; offset < sizeBytes; offset += pieceBytes) {
-    const piece = Buffer.allocUnsafeSlow(Math.min(pieceBytes, sizeBytes - offset));
-    const readBytes = await readFully(descriptor, piece, offset);
-    if (readBytes < piece.length) throw new CofferError("internal", "a spooled upload has become shorter");
-    yield piece;
   }
 }
 
