@@ -13,7 +13,7 @@ import { createHttpServer, type HttpServer, type TlsSettings } from "./http-serv
 import { listen, parseListenAddress } from "./listen.ts";
 import { helpText, parseCommandLine, type ServerOptions } from "./options.ts";
 import { assembleStorage } from "./storage/assemble.ts";
-import { DiskRepositories } from "./storage/disk/disk-storage.ts";
+import { openStorage } from "./storage/open-storage.ts";
 import { programVersion } from "./version.ts";
 
 /** For the operator: standard error, as rest-server does it. */
@@ -29,13 +29,12 @@ async function serve(options: ServerOptions): Promise<void> {
   log(`Private repositories ${options.privateRepositories ? "enabled" : "disabled"}`);
   const accessLog = options.accessLog === undefined ? undefined : await openAccessLog(options.accessLog, log);
   const tls = options.tls ? await readTlsSettings(options) : undefined;
-  const repositories = new DiskRepositories(options.dataFolder);
-  const swept = await repositories.sweep();
-  if (swept > 0) log(`Removed ${swept} unfinished uploads of an earlier run`);
+  const { dataFolder, storage: location } = options;
+  const storage = await openStorage({ dataFolder, location }, process.env, log);
 
   const authenticator: Authenticator = htpasswd ?? noAuthentication;
   const app = createApp({
-    repositories: assembleStorage(repositories, { appendOnly: options.appendOnly }),
+    repositories: assembleStorage(storage.repositories, { appendOnly: options.appendOnly }),
     authenticator,
     privateRepositories: options.privateRepositories,
     log,

@@ -6,6 +6,8 @@ import { CofferError } from "../shared/errors.ts";
 
 export interface ServerOptions {
   readonly dataFolder: string;
+  /** Where the repositories are when they are not in the data folder: `s3:...`. */
+  readonly storage?: string;
   readonly listen: string;
   /** A file, or "-" for standard output. Absent: no access log. */
   readonly accessLog?: string;
@@ -48,6 +50,11 @@ const flags = {
   "no-auth": { type: "boolean", help: "let everybody in" },
   path: { type: "string", value: "FOLDER", help: `where the repositories are (default "${defaultDataFolder}")` },
   "private-repos": { type: "boolean", help: "users have only the repositories below the folder of their own name" },
+  storage: {
+    type: "string",
+    value: "LOCATION",
+    help: "keep the repositories in s3:https://HOST/BUCKET[/PREFIX] or, on AWS, s3:BUCKET[/PREFIX]",
+  },
   tls: { type: "boolean", help: "serve HTTPS" },
   "tls-cert": { type: "string", value: "FILE", help: 'certificate, PEM (default "<path>/public_key")' },
   "tls-key": { type: "string", value: "FILE", help: 'private key, PEM (default "<path>/private_key")' },
@@ -81,6 +88,7 @@ function toOptions(booleans: Map<FlagName, boolean>, strings: Map<FlagName, stri
     appendOnly: booleans.get("append-only") ?? false,
     privateRepositories,
     ...optional("accessLog", strings.get("log")),
+    ...optional("storage", strings.get("storage")),
     ...optional("tlsCertificate", strings.get("tls-cert")),
     ...optional("tlsKey", strings.get("tls-key")),
   };

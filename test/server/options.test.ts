@@ -90,6 +90,11 @@ describe("the command line", () => {
     });
   });
 
+  it("takes a storage elsewhere", () => {
+    expect(optionsOf("--storage", "s3:backups").storage).to.equal("s3:backups");
+    expect(optionsOf("--path", "/a")).not.to.have.property("storage");
+  });
+
   it("explains every flag", () => {
     expect(parseCommandLine(["-h"])).to.deep.equal({ action: "help" });
     expect(parseCommandLine(["--version"])).to.deep.equal({ action: "version" });
@@ -102,6 +107,7 @@ describe("the command line", () => {
       "htpasswd-file",
       "append-only",
       "private-repos",
+      "storage",
       "tls",
       "tls-cert",
       "tls-key",
