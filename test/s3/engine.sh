@@ -34,6 +34,7 @@ install() {
   local policy=/usr/sbin/policy-rc.d made=0
   if [ ! -e $policy ]; then printf '#!/bin/sh\nexit 101\n' >$policy; chmod 755 $policy; made=1; fi
   local status=0
+  apt-get -o DPkg::Lock::Timeout=300 update -q || log "the lists of packages could not be brought up to date; trying with those that are here"
   DEBIAN_FRONTEND=noninteractive apt-get -o DPkg::Lock::Timeout=300 install -q -y --no-install-recommends $packages || status=$?
   [ $made = 0 ] || rm -f $policy
   return $status

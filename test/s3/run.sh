@@ -5,19 +5,22 @@
 set -euo pipefail
 cd "$(dirname "$0")/../.."
 
-run_tests() { npx mocha "test/s3/*.engine.ts"; }
 usage() { sed -n '2,4s/^# //p' test/s3/run.sh >&2; exit 2; }
 
 case "${1:-} ${2:-}" in
   "install swift" | "install ceph") exec bash "test/s3/$2.sh" install ;;
   "swift " | "ceph ")
     # In CI nothing may be missing; elsewhere nobody wants packages that were not asked for.
-    if [ "${CI:-}" = true ] && [ "$(id -u)" = 0 ]; then bash "test/s3/$1.sh" install >"${TMPDIR:-/tmp}/coffer-s3-install.log" 2>&1; fi
+    if [ "${CI:-}" = true ] && [ "$(id -u)" = 0 ]; then
+      installed=$(mktemp)
+      bash "test/s3/$1.sh" install >"$installed" 2>&1 || { tail -n 20 "$installed" >&2; echo "$1 could not be installed" >&2; exit 1; }
+      rm -f "$installed"
+    fi
     exec bash "test/s3/$1.sh" run npx mocha "test/s3/*.engine.ts"
     ;;
   "here ")
     [ -n "${S3_LOCATION:-}" ] || usage
-    run_tests
+    exec npx mocha "test/s3/*.engine.ts"
     ;;
   *) usage ;;
 esac
