@@ -20,8 +20,7 @@ import type { QuotaLedger } from "./quota/ledger.ts";
 import { quotaLimits } from "./quota/limits.ts";
 import { LocalQuotaLedger } from "./quota/local-ledger.ts";
 import { assembleStorage } from "./storage/assemble.ts";
-import { DiskProbe } from "./storage/disk/disk-probe.ts";
-import { DiskRepositories } from "./storage/disk/disk-storage.ts";
+import { type OpenedStorage, openStorage } from "./storage/open-storage.ts";
 import { programVersion } from "./version.ts";
 
 /** For the operator: standard error, as rest-server does it. */
@@ -38,20 +37,19 @@ async function serve(options: ServerOptions): Promise<void> {
   log(`Append only mode ${options.appendOnly ? "enabled" : "disabled"}`);
   log(`Private repositories ${options.privateRepositories ? "enabled" : "disabled"}`);
   const accessLog = options.accessLog === undefined ? undefined : await openAccessLog(options.accessLog, log);
+  const { dataFolder, storage: location } = options;
+  const storage = await openStorage({ dataFolder, location }, process.env, log);
   const observation = await openObservation(options.observation, {
-    probe: new DiskProbe(options.dataFolder),
+    probe: storage.probe,
     hasPasswords: htpasswd !== undefined,
     log,
   });
   const tls = options.tls ? await readTlsSettings(options) : undefined;
-  const repositories = new DiskRepositories(options.dataFolder);
-  const swept = await repositories.sweep();
-  if (swept > 0) log(`Removed ${swept} unfinished uploads of an earlier run`);
-  const ledger = openLedger(options, policy, repositories);
+  const ledger = openLedger(options, policy, storage);
 
   const authenticator: Authenticator = htpasswd ?? noAuthentication;
   const app = createApp({
-    repositories: assembleStorage(repositories, { ledger }),
+    repositories: assembleStorage(storage.repositories, { ledger }),
     authenticator,
     policy: policy ?? fixedPolicy(policyOfFlags(options)),
     privateRepositories: options.privateRepositories,
@@ -116,12 +114,20 @@ async function openPolicy(options: ServerOptions): Promise<PolicyFile | undefine
 function openLedger(
   { maximumBytes }: ServerOptions,
   policy: PolicyFile | undefined,
-  repositories: DiskRepositories,
+  storage: OpenedStorage,
 ): QuotaLedger | undefined {
   if (maximumBytes === undefined && policy === undefined) return undefined;
+  if (storage.usage === undefined) {
+    // What a bucket holds, and what other servers do to it, nobody here counts.
+    if (maximumBytes === undefined && policy?.latest.quotas.length === 0) return undefined;
+    throw new CofferError(
+      "usage",
+      "quotas need repositories on disk: leave out --max-size and the policy's quotas, or set a quota in the store",
+    );
+  }
   log("Initializing quota (can take a while)...");
   const ledger = new LocalQuotaLedger(quotaLimits(maximumBytes, policy?.latest.quotas ?? []));
-  for (const { folders, sizeBytes } of repositories.measure()) ledger.record(folders, sizeBytes);
+  for (const { folders, sizeBytes } of storage.usage()) ledger.record(folders, sizeBytes);
   policy?.onChange(({ quotas }) => ledger.useLimits(quotaLimits(maximumBytes, quotas)));
   log(`Quota initialized, currently using ${(ledger.usedBytes / 2 ** 30).toFixed(2)} GiB`);
   return ledger;

@@ -8,6 +8,8 @@ import { type ObservationOptions, parseObservation } from "./observation/observa
 
 export interface ServerOptions {
   readonly dataFolder: string;
+  /** Where the repositories are when they are not in the data folder: `s3:...`. */
+  readonly storage?: string;
   readonly listen: string;
   /** A file, or "-" for standard output. Absent: no access log. */
   readonly accessLog?: string;
@@ -83,6 +85,11 @@ const flags = {
   "private-repos": { type: "boolean", help: "users have only the repositories below the folder of their own name" },
   prometheus: { type: "boolean", help: "serve metrics for Prometheus at /metrics" },
   "prometheus-no-auth": { type: "boolean", help: "serve them to everybody" },
+  storage: {
+    type: "string",
+    value: "LOCATION",
+    help: "keep the repositories in s3:https://HOST/BUCKET[/PREFIX] or, on AWS, s3:BUCKET[/PREFIX]",
+  },
   tls: { type: "boolean", help: "serve HTTPS" },
   "tls-cert": { type: "string", value: "FILE", help: 'certificate, PEM (default "<path>/public_key")' },
   "tls-key": { type: "string", value: "FILE", help: 'private key, PEM (default "<path>/private_key")' },
@@ -125,6 +132,7 @@ function toOptions(booleans: Map<FlagName, boolean>, strings: Map<FlagName, stri
     privateRepositories,
     observation: toObservation(booleans, strings),
     ...optional("accessLog", strings.get("log")),
+    ...optional("storage", strings.get("storage")),
     ...optional("tlsCertificate", strings.get("tls-cert")),
     ...optional("tlsKey", strings.get("tls-key")),
     ...optional("policyFile", strings.get("policy")),

@@ -145,6 +145,11 @@ describe("the command line", () => {
     });
   });
 
+  it("takes a storage elsewhere", () => {
+    expect(optionsOf("--storage", "s3:backups").storage).to.equal("s3:backups");
+    expect(optionsOf("--path", "/a")).not.to.have.property("storage");
+  });
+
   it("explains every flag", () => {
     expect(parseCommandLine(["-h"])).to.deep.equal({ action: "help" });
     expect(parseCommandLine(["--version"])).to.deep.equal({ action: "version" });
@@ -159,6 +164,7 @@ describe("the command line", () => {
       "max-size",
       "policy",
       "private-repos",
+      "storage",
       "tls",
       "tls-cert",
       "tls-key",

@@ -43,6 +43,11 @@ export class ReceivedBody {
     return this.#batchBytes < limitBytes && this.#batch.length < batchChunks;
   }
 
+  /** What was gathered, when that is everything. */
+  get whole(): readonly Uint8Array[] | undefined {
+    return this.#isComplete ? this.#batch : undefined;
+  }
+
   /** Writes what was gathered and all that follows, each batch with a place of the gate: none is kept while the client is waited for. */
   async writeTo(descriptor: number, gate: Gate): Promise<void> {
     while (this.#batch.length > 0) {
