@@ -4,6 +4,7 @@ import { CofferError } from "../shared/errors.ts";
 import type { Authenticator } from "./auth/authenticator.ts";
 import { type AccessLog, logAccess } from "./http/access-log.ts";
 import { answerProblem, statusOfError } from "./http/answers.ts";
+import { reportRequests } from "./http/debug.ts";
 import { type Answer, asHandler, type Step } from "./http/locals.ts";
 import { watchProgress } from "./http/progress.ts";
 import { RequestBody } from "./http/request-body.ts";
@@ -19,6 +20,8 @@ export interface AppDependencies {
   readonly accessLog?: AccessLog;
   /** One line for the operator, without a line break. */
   readonly log?: (line: string) => void;
+  /** Is told of every request, and of the errors that otherwise only the client learns. */
+  readonly debug?: (line: string) => void;
   /** How long a client may neither send nor take anything in the middle of a request. */
   readonly stallTimeoutMs?: number;
 }
@@ -29,12 +32,13 @@ export function createApp(dependencies: AppDependencies): Express {
   const app = express();
   app.disable("x-powered-by").disable("etag").set("query parser", false);
   if (dependencies.accessLog !== undefined) app.use(logAccess(dependencies.accessLog));
+  if (dependencies.debug !== undefined) app.use(reportRequests(dependencies.debug));
   app.use(asHandler(prepare));
   app.use(asHandler(watchProgress(dependencies.stallTimeoutMs ?? fiveMinutesMs)));
   app.use(asHandler(redirectToCleanPath));
   app.use(asHandler(authenticateWith(dependencies.authenticator)));
   app.use(asHandler(dispatchTo(dependencies.repositories, dependencies.privateRepositories ?? false)));
-  app.use(answerErrors(dependencies.log ?? (() => undefined)));
+  app.use(answerErrors(dependencies.log ?? (() => undefined), dependencies.debug));
   return app;
 }
 
@@ -58,17 +62,19 @@ const redirectToCleanPath: Step = (_request, response, next) => {
 
 function authenticateWith(authenticator: Authenticator): Step {
   return async (request, response, next) => {
-    const user = await authenticator.authenticate(request.headers);
+    const user = await authenticator.authenticate(request.headers, request);
     if (user === undefined) return answerProblem(response, 401);
     response.locals.user = user;
     next();
   };
 }
 
-function answerErrors(log: (line: string) => void): ErrorRequestHandler {
+function answerErrors(log: (line: string) => void, debug?: (line: string) => void): ErrorRequestHandler {
   return (error: unknown, request, response, _next) => {
     const answer = response as unknown as Answer;
     const code = error instanceof CofferError ? error.code : "internal";
+    const isLogged = statusOfError(code) >= 500 && code !== "cancelled" && !response.destroyed;
+    if (!isLogged && !isSuspicious(error)) debug?.(describeFailure(request.method, answer, error));
     if (code === "cancelled" || response.destroyed) {
       request.socket.destroy();
       return;

@@ -8,20 +8,16 @@ import {
 } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { Server, Socket } from "node:net";
+import { Server as TlsServer } from "node:tls";
 import { holdContinue } from "./http/request-body.ts";
-
-export interface TlsSettings {
-  /** PEM. */
-  readonly certificate: Uint8Array;
-  /** PEM. */
-  readonly key: Uint8Array;
-  readonly minimumVersion: "1.2" | "1.3";
-}
+import { type TlsSettings, tlsOptions } from "./tls-settings.ts";
 
 export interface HttpServer {
   readonly server: Server;
   /** Takes no more connections; resolves when all running requests have been answered. */
   drain(): Promise<void>;
+  /** New connections get the new certificate; those that are open go on with theirs. Only for a server that began with TLS. */
+  replaceCertificate(settings: TlsSettings): void;
 }
 
 /**
@@ -37,18 +33,6 @@ const serverOptions: ServerOptions = {
   keepAlive: true,
 };
 
-const cipherSuites = [
-  "TLS_AES_128_GCM_SHA256",
-  "TLS_AES_256_GCM_SHA384",
-  "TLS_CHACHA20_POLY1305_SHA256",
-  "ECDHE-ECDSA-AES128-GCM-SHA256",
-  "ECDHE-RSA-AES128-GCM-SHA256",
-  "ECDHE-ECDSA-AES256-GCM-SHA384",
-  "ECDHE-RSA-AES256-GCM-SHA384",
-  "ECDHE-ECDSA-CHACHA20-POLY1305",
-  "ECDHE-RSA-CHACHA20-POLY1305",
-].join(":");
-
 /** Makes a server; nothing listens yet. Throws when key and certificate cannot be used. */
 export function createHttpServer(application: RequestListener, tls: TlsSettings | undefined): HttpServer {
   const server =
@@ -56,11 +40,7 @@ export function createHttpServer(application: RequestListener, tls: TlsSettings 
       ? createServer(serverOptions)
       : createTlsServer({
           ...serverOptions,
-          cert: Buffer.from(tls.certificate),
-          key: Buffer.from(tls.key),
-          minVersion: `TLSv${tls.minimumVersion}`,
-          ciphers: cipherSuites,
-          honorCipherOrder: true,
+          ...tlsOptions(tls),
         });
   const sockets = new Set<Socket>();
   const running = new Set<ServerResponse>();
@@ -114,6 +94,9 @@ export function createHttpServer(application: RequestListener, tls: TlsSettings 
       // Node does not count those as idle that have not sent a whole request yet.
       for (const socket of sockets) if (!busy.has(socket)) socket.destroy();
       return closed;
+    },
+    replaceCertificate: (settings) => {
+      if (server instanceof TlsServer) server.setSecureContext(tlsOptions(settings));
     },
   };
 }

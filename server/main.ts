@@ -1,19 +1,23 @@
 #!/usr/bin/env node
 /** The server: reads its options, puts its parts together, listens, and ends without losing a request. */
 import "./process-settings.ts";
-import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { CofferError } from "../shared/errors.ts";
 import { openAccessLog, type ReopenableLog } from "./access-log-file.ts";
 import { createApp } from "./app.ts";
 import { type Authenticator, noAuthentication } from "./auth/authenticator.ts";
+import { CertificateAuthenticator, refuseEverybody } from "./auth/certificate-authenticator.ts";
 import { HtpasswdAuthenticator } from "./auth/htpasswd-authenticator.ts";
+import { ProxyAuthenticator } from "./auth/proxy-authenticator.ts";
+import { type CpuProfile, startCpuProfile } from "./cpu-profile.ts";
 import { createFirstUser } from "./first-user.ts";
-import { createHttpServer, type HttpServer, type TlsSettings } from "./http-server.ts";
-import { listen, parseListenAddress } from "./listen.ts";
+import { createHttpServer, type HttpServer } from "./http-server.ts";
+import { type ListenAddress, listen, parseListenAddress } from "./listen.ts";
 import { helpText, parseCommandLine, type ServerOptions } from "./options.ts";
+import { takeActivatedSocket } from "./socket-activation.ts";
 import { assembleStorage } from "./storage/assemble.ts";
 import { DiskRepositories } from "./storage/disk/disk-storage.ts";
+import { TlsFiles } from "./tls-files.ts";
 import { programVersion } from "./version.ts";
 
 /** For the operator: standard error, as rest-server does it. */
@@ -22,39 +26,82 @@ function log(line: string): void {
 }
 
 async function serve(options: ServerOptions): Promise<void> {
-  const address = parseListenAddress(options.listen);
+  const address = chooseAddress(options);
   log(`Data directory: ${options.dataFolder}`);
-  const htpasswd = await openAuthentication(options);
-  log(`Append only mode ${options.appendOnly ? "enabled" : "disabled"}`);
-  log(`Private repositories ${options.privateRepositories ? "enabled" : "disabled"}`);
+  const cpuProfile = options.cpuProfile === undefined ? undefined : await startCpuProfile(options.cpuProfile);
+  if (cpuProfile !== undefined) log("CPU profiling enabled");
+  const { authenticator, htpasswd } = await openAuthentication(options);
+  logModes(options);
   const accessLog = options.accessLog === undefined ? undefined : await openAccessLog(options.accessLog, log);
-  const tls = options.tls ? await readTlsSettings(options) : undefined;
-  const repositories = new DiskRepositories(options.dataFolder);
+  const tls = options.tls ? await openTlsFiles(options) : undefined;
+  const repositories = new DiskRepositories(options.dataFolder, { isGroupAccessible: options.groupAccessible });
   const swept = await repositories.sweep();
   if (swept > 0) log(`Removed ${swept} unfinished uploads of an earlier run`);
 
-  const authenticator: Authenticator = htpasswd ?? noAuthentication;
   const app = createApp({
-    repositories: assembleStorage(repositories, { appendOnly: options.appendOnly }),
+    repositories: assembleStorage(repositories, options),
     authenticator,
     privateRepositories: options.privateRepositories,
     log,
+    ...(options.debug ? { debug: log } : {}),
     ...(accessLog === undefined ? {} : { accessLog }),
   });
-  const httpServer = createHttpServer(app, tls);
+  const httpServer = createHttpServer(app, tls?.settings);
   // Before the start line: who reads it may send a signal at once.
-  handleSignals(httpServer, htpasswd, accessLog);
+  handleSignals({ httpServer, htpasswd, accessLog, tls, cpuProfile });
   const place = await listen(httpServer.server, address);
-  log(`start server on ${place}`);
-  if (tls !== undefined) log(`TLS enabled, minimum version ${tls.minimumVersion}`);
+  log(address.kind === "descriptor" ? "systemd socket activation mode" : `start server on ${place}`);
+  if (tls !== undefined) log(describeTls(options));
 }
 
-async function openAuthentication(options: ServerOptions): Promise<HtpasswdAuthenticator | undefined> {
+/** A socket that systemd passes goes before what the command line says. */
+function chooseAddress(options: ServerOptions): ListenAddress {
+  const descriptor = takeActivatedSocket(process.env, process.pid);
+  return descriptor === undefined ? parseListenAddress(options.listen) : { kind: "descriptor", descriptor };
+}
+
+function logModes(options: ServerOptions): void {
+  const state = (isEnabled: boolean): string => (isEnabled ? "enabled" : "disabled");
+  log(`Append only mode ${state(options.appendOnly)}`);
+  log(`Private repositories ${state(options.privateRepositories)}`);
+  log(`Group accessible repos ${state(options.groupAccessible)}`);
+  if (options.verifyUploads) return;
+  log("Verification of uploads disabled");
+  if (options.appendOnly) {
+    log("warning: without verification, junk can be stored under any name that is not taken, and append-only keeps it");
+  }
+}
+
+interface Authentication {
+  readonly authenticator: Authenticator;
+  /** The users of the password file, when there is one. */
+  readonly htpasswd?: HtpasswdAuthenticator;
+}
+
+async function openAuthentication(options: ServerOptions): Promise<Authentication> {
   if (!options.authentication) {
     log("Authentication disabled");
-    return undefined;
+    return { authenticator: noAuthentication };
+  }
+  if (options.proxyUserHeader !== undefined) {
+    log("Proxy Authentication enabled.");
+    return { authenticator: new ProxyAuthenticator(options.proxyUserHeader) };
   }
   log("Authentication enabled");
+  if (options.tlsClientAuthorities === undefined) {
+    const htpasswd = await openHtpasswd(options);
+    return { authenticator: htpasswd, htpasswd };
+  }
+  log(`Client certificates ${options.tlsClientAuthentication}, authorities ${options.tlsClientAuthorities}`);
+  // Nobody gets as far as a password when certificates are required.
+  if (options.tlsClientAuthentication === "required") {
+    return { authenticator: new CertificateAuthenticator(refuseEverybody, log) };
+  }
+  const htpasswd = await openHtpasswd(options);
+  return { authenticator: new CertificateAuthenticator(htpasswd, log), htpasswd };
+}
+
+async function openHtpasswd(options: ServerOptions): Promise<HtpasswdAuthenticator> {
   if (options.createFirstUser) {
     const created = await createFirstUser(options.htpasswdFile);
     if (created !== undefined) {
@@ -68,23 +115,49 @@ async function openAuthentication(options: ServerOptions): Promise<HtpasswdAuthe
   return authenticator;
 }
 
-async function readTlsSettings(options: ServerOptions): Promise<TlsSettings> {
-  const certificatePath = options.tlsCertificate ?? join(options.dataFolder, "public_key");
-  const keyPath = options.tlsKey ?? join(options.dataFolder, "private_key");
-  const [certificate, key] = await Promise.all([readFile(certificatePath), readFile(keyPath)]);
-  return { certificate, key, minimumVersion: options.tlsMinimumVersion };
+function certificatePath(options: ServerOptions): string {
+  return options.tlsCertificate ?? join(options.dataFolder, "public_key");
 }
 
-function handleSignals(
-  httpServer: HttpServer,
-  htpasswd: HtpasswdAuthenticator | undefined,
-  accessLog: ReopenableLog | undefined,
-): void {
+function keyPath(options: ServerOptions): string {
+  return options.tlsKey ?? join(options.dataFolder, "private_key");
+}
+
+function openTlsFiles(options: ServerOptions): Promise<TlsFiles> {
+  const { tlsClientAuthorities: clientAuthorities } = options;
+  const paths = { certificate: certificatePath(options), key: keyPath(options) };
+  return TlsFiles.open(
+    clientAuthorities === undefined ? paths : { ...paths, clientAuthorities },
+    {
+      minimumVersion: options.tlsMinimumVersion,
+      requiresClientCertificate: options.tlsClientAuthentication === "required",
+    },
+    log,
+  );
+}
+
+function describeTls(options: ServerOptions): string {
+  const files = `private key ${keyPath(options)}, pubkey ${certificatePath(options)}`;
+  return `TLS enabled, ${files}, minimum version ${options.tlsMinimumVersion}`;
+}
+
+interface Running {
+  readonly httpServer: HttpServer;
+  readonly htpasswd: HtpasswdAuthenticator | undefined;
+  readonly accessLog: ReopenableLog | undefined;
+  readonly tls: TlsFiles | undefined;
+  readonly cpuProfile: CpuProfile | undefined;
+}
+
+const certificateCheckIntervalMs = 30_000;
+
+function handleSignals({ httpServer, htpasswd, accessLog, tls, cpuProfile }: Running): void {
   let isStopping = false;
   const drain = async (): Promise<void> => {
     await httpServer.drain();
     await accessLog?.close();
     log("shutdown cleanly");
+    if (cpuProfile !== undefined) await finishProfile(cpuProfile);
     process.exit(0);
   };
   const stop = (): void => {
@@ -98,7 +171,20 @@ function handleSignals(
   process.on("SIGHUP", () => {
     accessLog?.reopen();
     void htpasswd?.reload();
+    void tls?.reload(httpServer.replaceCertificate);
   });
+  if (tls === undefined) return;
+  setInterval(() => void tls.reloadIfChanged(httpServer.replaceCertificate), certificateCheckIntervalMs).unref();
+}
+
+/** Everything was served: a profile that cannot be written is no reason to end as a failure. */
+async function finishProfile(cpuProfile: CpuProfile): Promise<void> {
+  try {
+    await cpuProfile.finish();
+    log("Stopped CPU profiling");
+  } catch (error) {
+    log(`error: ${(error as Error).message}`);
+  }
 }
 
 async function main(): Promise<void> {

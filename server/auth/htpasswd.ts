@@ -1,4 +1,5 @@
 /** Files of users and hashed passwords, as Apache's htpasswd writes them. */
+import { isUserName } from "./user-name.ts";
 
 export type PasswordHash =
   | { readonly kind: "bcrypt"; readonly encoded: string; readonly cost: number }
@@ -13,7 +14,6 @@ export interface HtpasswdTable {
   readonly warnings: readonly string[];
 }
 
-const validUserName = /^[\p{L}0-9@._-]+$/u;
 const bcryptHash = /^\$2[aby]\$(0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{53}$/;
 const sha1Hash = /^\{SHA\}([A-Za-z0-9+/]{27}=)$/;
 
@@ -29,7 +29,7 @@ export function parseHtpasswd(text: string): HtpasswdTable {
       warnings.push(`Ignoring line ${i + 1} of htpasswd: expected "user:hash", got no colon`);
       continue;
     }
-    if (!validUserName.test(user)) {
+    if (!isUserName(user)) {
       warnings.push(
         `Ignoring invalid username ${JSON.stringify(user)} in htpasswd, consists of other than letters, digits and @._-`,
       );

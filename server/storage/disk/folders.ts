@@ -3,14 +3,19 @@ import { constants, openSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileTypes } from "../../../shared/format/layout.ts";
-import { closeFile, failedWith, folderMode, syncFile } from "./file-system.ts";
+import { closeFile, failedWith, type Modes, ownerModes, syncFile } from "./file-system.ts";
 
 /** The 256 folders that packs are spread over. */
 export const packFolders: readonly string[] = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, "0"));
 
 export class Folders {
+  readonly #mode: number;
   /** Folders that exist already, but whose names in their parents are not yet durable. */
   readonly #inProgress = new Set<Promise<void>>();
+
+  constructor(modes: Modes = ownerModes) {
+    this.#mode = modes.folder;
+  }
 
   /** Makes a folder and its parents, durably. Existing ones are left alone. */
   make(folder: string): Promise<void> {
@@ -36,7 +41,7 @@ export class Folders {
   }
 
   async #make(folder: string): Promise<void> {
-    const firstMade = await mkdir(folder, { recursive: true, mode: folderMode });
+    const firstMade = await mkdir(folder, { recursive: true, mode: this.#mode });
     if (firstMade === undefined) return;
     const last = dirname(firstMade);
     let parent = folder;
@@ -48,16 +53,16 @@ export class Folders {
 
   async #makeRepository(folder: string): Promise<void> {
     await this.#make(folder);
-    await Promise.all(fileTypes.map((type) => makeOne(join(folder, type))));
+    await Promise.all(fileTypes.map((type) => makeOne(join(folder, type), this.#mode)));
     const packs = join(folder, "data");
-    await Promise.all(packFolders.map((name) => makeOne(join(packs, name))));
+    await Promise.all(packFolders.map((name) => makeOne(join(packs, name), this.#mode)));
     await Promise.all([syncFolder(packs), syncFolder(folder)]);
   }
 }
 
-async function makeOne(folder: string): Promise<void> {
+async function makeOne(folder: string, mode: number): Promise<void> {
   try {
-    await mkdir(folder, { mode: folderMode });
+    await mkdir(folder, { mode });
   } catch (error) {
     if (!failedWith(error, "EEXIST")) throw error;
   }

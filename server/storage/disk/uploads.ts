@@ -10,9 +10,9 @@ import {
   closeFile,
   createFlags,
   failedWith,
-  fileMode,
-  folderMode,
+  type Modes,
   openFile,
+  ownerModes,
   syncFile,
   unlinkFile,
 } from "./file-system.ts";
@@ -32,11 +32,13 @@ export interface TemporaryFile {
 
 export class Uploads {
   readonly #folder: string;
+  readonly #modes: Modes;
   /** Folders (of a type, in a repository) that turned out to be on another file system. */
   readonly #distantFolders = new Set<string>();
 
-  constructor(dataFolder: string) {
+  constructor(dataFolder: string, modes: Modes = ownerModes) {
     this.#folder = join(dataFolder, ownFolder, "uploads");
+    this.#modes = modes;
   }
 
   /**
@@ -46,7 +48,7 @@ export class Uploads {
   async open(targetFolder: string, distanceKey: string): Promise<TemporaryFile> {
     if (this.#distantFolders.has(distanceKey)) return this.#openDistant(targetFolder);
     const path = join(this.#folder, newName());
-    return { path, descriptor: await this.#withFolder(() => openFile(path, createFlags, fileMode)) };
+    return { path, descriptor: await this.#withFolder(() => openFile(path, createFlags, this.#modes.file)) };
   }
 
   /** Copies a finished file to where it can be linked to its place, and remembers to begin there from now on. */
@@ -91,10 +93,10 @@ export class Uploads {
     const name = newName();
     const path = join(targetFolder, distantPrefix + name);
     const note = join(this.#folder, name);
-    await mkdir(targetFolder, { recursive: true, mode: folderMode });
+    await mkdir(targetFolder, { recursive: true, mode: this.#modes.folder });
     await this.#withFolder(() => symlink(relative(this.#folder, path), note));
     try {
-      return { path, note, descriptor: await openFile(path, createFlags, fileMode) };
+      return { path, note, descriptor: await openFile(path, createFlags, this.#modes.file) };
     } catch (error) {
       await removeQuietly(note);
       throw error;
@@ -107,7 +109,7 @@ export class Uploads {
       return await action();
     } catch (error) {
       if (!failedWith(error, "ENOENT")) throw error;
-      await mkdir(this.#folder, { recursive: true, mode: folderMode });
+      await mkdir(this.#folder, { recursive: true, mode: this.#modes.folder });
       return action();
     }
   }
