@@ -1,5 +1,5 @@
 /**
- * The port through which the server reaches stored files. Adapters: disk, memory. Wrappers: append-only, verified. One
+ * The port through which the server reaches stored files. Adapters: disk, memory. Wrappers: append-only, verified, unverified. One
  * conformance suite (test/conformance/storage.ts) runs on all of them.
  *
  * Errors are `CofferError`s with the codes named here; `out-of-space` may come from whatever writes, and `unavailable` from
