@@ -8,6 +8,7 @@ import { answerProblem, statusOfError } from "./http/answers.ts";
 import { Login, requireLogin } from "./http/authentication.ts";
 import { identifyClient } from "./http/client-address.ts";
 import { refuseCrossSite } from "./http/cross-site.ts";
+import { reportRequests } from "./http/debug.ts";
 import { type Answer, asHandler, type Step } from "./http/locals.ts";
 import { observeRequests } from "./http/observe-requests.ts";
 import { watchProgress } from "./http/progress.ts";
@@ -43,6 +44,8 @@ export interface AppDependencies {
   readonly pages?: ServerPages;
   /** One line for the operator, without a line break. */
   readonly log?: (line: string) => void;
+  /** Is told of every request, and of the errors that otherwise only the client learns. */
+  readonly debug?: (line: string) => void;
   /** How long a client may neither send nor take anything in the middle of a request. */
   readonly stallTimeoutMs?: number;
 }
@@ -59,6 +62,7 @@ export function createApp(dependencies: AppDependencies): Express {
   const login = new Login(dependencies.authenticator, dependencies.loginThrottle, observer);
   // Counting and measuring costs something, so only for those who want to know.
   if (observers.length > 0) app.use(asHandler(observeRequests(observer)));
+  if (dependencies.debug !== undefined) app.use(reportRequests(dependencies.debug));
   app.use(asHandler(prepare));
   app.use(asHandler(identifyClient(dependencies.trustedProxies, log)));
   app.use(asHandler(reportFailuresTo(log)));
@@ -71,7 +75,7 @@ export function createApp(dependencies: AppDependencies): Express {
   }
   app.use(asHandler(requireLogin(login)));
   app.use(asHandler(dispatchTo(dependencies.repositories, dependencies.policy ?? openPolicy)));
-  app.use(answerErrors(log));
+  app.use(answerErrors(log, dependencies.debug));
   return app;
 }
 
@@ -104,10 +108,12 @@ const redirectToCleanPath: Step = (_request, response, next) => {
   answerProblem(response, 307, { Location: encodeURI(cleaned).replaceAll("%25", "%") + (query && `?${query}`) });
 };
 
-function answerErrors(log: (line: string) => void): ErrorRequestHandler {
+function answerErrors(log: (line: string) => void, debug?: (line: string) => void): ErrorRequestHandler {
   return (error: unknown, request, response, _next) => {
     const answer = response as unknown as Answer;
     const code = error instanceof CofferError ? error.code : "internal";
+    const isLogged = statusOfError(code) >= 500 && code !== "cancelled" && !response.destroyed;
+    if (!isLogged && !isSuspicious(error)) debug?.(describeFailure(request.method, answer, error));
     if (code === "cancelled" || response.destroyed) {
       request.socket.destroy();
       return;

@@ -4,6 +4,7 @@ import { open } from "node:fs/promises";
 import { dirname } from "node:path";
 import { hash } from "@node-rs/bcrypt";
 import { CofferError } from "../shared/errors.ts";
+import { ownerModes } from "./storage/disk/file-system.ts";
 import { makeFolders } from "./storage/disk/folders.ts";
 
 export interface FirstUser {
@@ -24,7 +25,7 @@ export async function createFirstUser(htpasswdFile: string): Promise<FirstUser |
   const password = randomBytes(passwordBytes).toString("base64url");
   const line = `${firstUserName}:${await hash(password, { cost: bcryptCost, version: "2y" })}\n`;
   try {
-    await makeFolders(dirname(htpasswdFile));
+    await makeFolders(dirname(htpasswdFile), ownerModes.folder);
     const file = await open(htpasswdFile, "wx", 0o600);
     try {
       await file.writeFile(line);

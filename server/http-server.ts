@@ -8,21 +8,17 @@ import {
 } from "node:http";
 import { createServer as createTlsServer } from "node:https";
 import type { Server, Socket } from "node:net";
+import { Server as TlsServer } from "node:tls";
 import { holdContinue } from "./http/request-body.ts";
 import { RequestTurns } from "./http/request-turns.ts";
-
-export interface TlsSettings {
-  /** PEM. */
-  readonly certificate: Uint8Array;
-  /** PEM. */
-  readonly key: Uint8Array;
-  readonly minimumVersion: "1.2" | "1.3";
-}
+import { type TlsSettings, tlsOptions } from "./tls-settings.ts";
 
 export interface HttpServer {
   readonly server: Server;
   /** Takes no more connections; resolves when all running requests have been answered. */
   drain(): Promise<void>;
+  /** New connections get the new certificate; those that are open go on with theirs. Only for a server that began with TLS. */
+  replaceCertificate(settings: TlsSettings): void;
 }
 
 /**
@@ -38,18 +34,6 @@ const serverOptions: ServerOptions = {
   keepAlive: true,
 };
 
-const cipherSuites = [
-  "TLS_AES_128_GCM_SHA256",
-  "TLS_AES_256_GCM_SHA384",
-  "TLS_CHACHA20_POLY1305_SHA256",
-  "ECDHE-ECDSA-AES128-GCM-SHA256",
-  "ECDHE-RSA-AES128-GCM-SHA256",
-  "ECDHE-ECDSA-AES256-GCM-SHA384",
-  "ECDHE-RSA-AES256-GCM-SHA384",
-  "ECDHE-ECDSA-CHACHA20-POLY1305",
-  "ECDHE-RSA-CHACHA20-POLY1305",
-].join(":");
-
 /** Makes a server; nothing listens yet. Throws when key and certificate cannot be used. */
 export function createHttpServer(application: RequestListener, tls: TlsSettings | undefined): HttpServer {
   const server =
@@ -57,11 +41,7 @@ export function createHttpServer(application: RequestListener, tls: TlsSettings 
       ? createServer(serverOptions)
       : createTlsServer({
           ...serverOptions,
-          cert: Buffer.from(tls.certificate),
-          key: Buffer.from(tls.key),
-          minVersion: `TLSv${tls.minimumVersion}`,
-          ciphers: cipherSuites,
-          honorCipherOrder: true,
+          ...tlsOptions(tls),
         });
   const sockets = new Set<Socket>();
   const turns = new RequestTurns();
@@ -108,6 +88,9 @@ export function createHttpServer(application: RequestListener, tls: TlsSettings 
       // Node does not count those as idle that have not sent a whole request yet, or not agreed on keys.
       for (const socket of sockets) if (!busy.has(peerOf(socket))) socket.destroy();
       return closed;
+    },
+    replaceCertificate: (settings) => {
+      if (server instanceof TlsServer) server.setSecureContext(tlsOptions(settings));
     },
   };
 }

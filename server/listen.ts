@@ -4,7 +4,9 @@ import { CofferError } from "../shared/errors.ts";
 
 export type ListenAddress =
   | { readonly kind: "tcp"; readonly host?: string; readonly port: number }
-  | { readonly kind: "unix"; readonly path: string };
+  | { readonly kind: "unix"; readonly path: string }
+  /** A socket that somebody else has opened and bound for this process. */
+  | { readonly kind: "descriptor"; readonly descriptor: number };
 
 /** `HOST:PORT`, `[HOST]:PORT`, `:PORT` (all interfaces) or `unix:PATH`. Throws `usage`. */
 export function parseListenAddress(text: string): ListenAddress {
@@ -31,6 +33,7 @@ export async function listen(server: Server, address: ListenAddress): Promise<st
         resolve();
       };
       if (address.kind === "unix") server.listen(address.path, started);
+      else if (address.kind === "descriptor") server.listen({ fd: address.descriptor }, started);
       else
         server.listen({ port: address.port, ...(address.host === undefined ? {} : { host: address.host }) }, started);
     });
@@ -43,6 +46,7 @@ export async function listen(server: Server, address: ListenAddress): Promise<st
 }
 
 function adviseOn(error: NodeJS.ErrnoException, address: ListenAddress): string {
+  if (address.kind === "descriptor") return `${error.message}: descriptor ${address.descriptor} is no listening socket`;
   if (error.code !== "EADDRINUSE") return error.message;
   if (address.kind === "tcp") return `${error.message}: another program has the port; choose another with --listen`;
   return `${error.message}: if no server is running, remove the file that an earlier one has left`;

@@ -17,11 +17,20 @@ export interface ServerOptions {
   readonly tlsCertificate?: string;
   readonly tlsKey?: string;
   readonly tlsMinimumVersion: "1.2" | "1.3";
+  /** Certificates of the authorities whose clients log in with a certificate. Absent: they are not asked for one. */
+  readonly tlsClientAuthorities?: string;
+  readonly tlsClientAuthentication: "optional" | "required";
   readonly authentication: boolean;
+  /** The header in which a proxy says who the user is. Absent: users log in here. */
+  readonly proxyUserHeader?: string;
   readonly htpasswdFile: string;
   readonly createFirstUser: boolean;
   readonly appendOnly: boolean;
   readonly privateRepositories: boolean;
+  readonly verifyUploads: boolean;
+  readonly groupAccessible: boolean;
+  readonly debug: boolean;
+  readonly cpuProfile?: string;
   readonly observation: ObservationOptions;
   /** Absent: there is no limit for the whole server. */
   readonly maximumBytes?: number;
@@ -59,15 +68,22 @@ const flags = {
     value: "FILE",
     help: 'write a line of JSON for every change, refusal and failed login ("-": to standard output)',
   },
+  "cpu-profile": {
+    type: "string",
+    value: "FILE",
+    help: "write a CPU profile of the whole run on a clean exit (.cpuprofile: Chrome's DevTools, VS Code, speedscope)",
+  },
   "create-first-user": {
     type: "boolean",
     help: "if there is no htpasswd file, make one with a user and print the password, once",
   },
+  debug: { type: "boolean", help: "tell of every request, and of errors that are not logged otherwise" },
   "forwarded-header": {
     type: "string",
     value: "NAME",
     help: 'what trusted proxies write, X-Forwarded-For or Forwarded (default "X-Forwarded-For")',
   },
+  "group-accessible-repos": { type: "boolean", help: "let the files' group read and write the repositories" },
   help: { type: "boolean", short: "h", help: "print this and exit" },
   "htpasswd-file": { type: "string", value: "FILE", help: 'users and their hashes (default "<path>/.htpasswd")' },
   listen: { type: "string", value: "ADDRESS", help: `HOST:PORT, :PORT or unix:/SOCKET (default "${defaultListen}")` },
@@ -80,11 +96,20 @@ const flags = {
     help: "free space below which the server is not ready (default 0)",
   },
   "no-auth": { type: "boolean", help: "let everybody in" },
+  "no-verify-upload": {
+    type: "boolean",
+    help: "do not verify that uploads hash to their names: only for processors that cannot keep up",
+  },
   path: { type: "string", value: "FOLDER", help: `where the repositories are (default "${defaultDataFolder}")` },
   policy: { type: "string", value: "FILE", help: "rights and quotas of users and repositories, YAML (docs/policy.md)" },
   "private-repos": { type: "boolean", help: "users have only the repositories below the folder of their own name" },
   prometheus: { type: "boolean", help: "serve metrics for Prometheus at /metrics" },
   "prometheus-no-auth": { type: "boolean", help: "serve them to everybody" },
+  "proxy-auth-username": {
+    type: "string",
+    value: "HEADER",
+    help: "take this header for the user's name: only behind a proxy that sets it, and that cannot be passed by",
+  },
   storage: {
     type: "string",
     value: "LOCATION",
@@ -92,6 +117,16 @@ const flags = {
   },
   tls: { type: "boolean", help: "serve HTTPS" },
   "tls-cert": { type: "string", value: "FILE", help: 'certificate, PEM (default "<path>/public_key")' },
+  "tls-client-auth": {
+    type: "string",
+    value: "WHEN",
+    help: 'certificates of clients are "optional" (others use a password) or "required" (default "optional")',
+  },
+  "tls-client-ca": {
+    type: "string",
+    value: "FILE",
+    help: "let clients log in with certificates of these authorities, PEM: the user is the common name",
+  },
   "tls-key": { type: "string", value: "FILE", help: 'private key, PEM (default "<path>/private_key")' },
   "tls-min-ver": { type: "string", value: "VERSION", help: 'oldest version of TLS, 1.2 or 1.3 (default "1.2")' },
   "trusted-proxies": {
@@ -131,6 +166,13 @@ function toOptions(booleans: Map<FlagName, boolean>, strings: Map<FlagName, stri
     appendOnly,
     privateRepositories,
     observation: toObservation(booleans, strings),
+    verifyUploads: !(booleans.get("no-verify-upload") ?? false),
+    groupAccessible: booleans.get("group-accessible-repos") ?? false,
+    debug: booleans.get("debug") ?? false,
+    tlsClientAuthentication: parseClientAuthentication(strings.get("tls-client-auth") ?? "optional"),
+    ...optional("proxyUserHeader", parseHeaderName(strings.get("proxy-auth-username") ?? "")),
+    ...optional("tlsClientAuthorities", strings.get("tls-client-ca")),
+    ...optional("cpuProfile", strings.get("cpu-profile")),
     ...optional("accessLog", strings.get("log")),
     ...optional("storage", strings.get("storage")),
     ...optional("tlsCertificate", strings.get("tls-cert")),
@@ -138,7 +180,9 @@ function toOptions(booleans: Map<FlagName, boolean>, strings: Map<FlagName, stri
     ...optional("policyFile", strings.get("policy")),
     ...parseMaximumSize(strings.get("max-size")),
   };
-  if (!tls && (strings.has("tls-cert") || strings.has("tls-key"))) usage("--tls-cert and --tls-key require --tls");
+  if (!tls && (strings.has("tls-cert") || strings.has("tls-key")))
+    usage("requires enabled TLS: --tls-cert and --tls-key are nothing without --tls");
+  refuseClientAuthentication(options, strings);
   // Two answers to one question: whoever gives both would not see which of them counts.
   const replaced = appendOnly ? "--append-only" : privateRepositories ? "--private-repos" : undefined;
   if (options.policyFile !== undefined && replaced !== undefined) {
@@ -161,6 +205,19 @@ function toObservation(booleans: Map<FlagName, boolean>, strings: Map<FlagName, 
     minFreeSpace: strings.get("min-free-space"),
     listen: strings.get("listen"),
   });
+}
+
+/** What would ask for certificates and then not count them, or count those of a proxy for users'. */
+function refuseClientAuthentication(options: ServerOptions, strings: Map<FlagName, string>): void {
+  if (options.tlsClientAuthorities === undefined) {
+    if (strings.has("tls-client-auth")) usage("--tls-client-auth needs the authorities: add --tls-client-ca FILE");
+    return;
+  }
+  if (!options.tls) usage("requires enabled TLS: --tls-client-ca is nothing without --tls");
+  if (!options.authentication) usage("--tls-client-ca is a way to log in: drop --no-auth");
+  if (options.proxyUserHeader !== undefined && options.tlsClientAuthentication === "optional") {
+    usage("--proxy-auth-username would be believed without the proxy's certificate: add --tls-client-auth required");
+  }
 }
 
 function optional<Name extends string>(name: Name, value: string | undefined): { [Key in Name]?: string } {
@@ -206,7 +263,21 @@ function parseBoolean(flag: string, value: string | undefined): boolean {
 function parseTlsVersion(text: string): "1.2" | "1.3" {
   return text === "1.2" || text === "1.3"
     ? text
-    : usage(`--tls-min-ver expected 1.2 or 1.3, got ${JSON.stringify(text)}`);
+    : usage(`Unsupported TLS min version: ${text}. Allowed versions are 1.2 or 1.3`);
+}
+
+function parseClientAuthentication(text: string): "optional" | "required" {
+  return text === "optional" || text === "required"
+    ? text
+    : usage(`--tls-client-auth expected optional or required, got ${JSON.stringify(text)}`);
+}
+
+/** Undefined for an empty name, which rest-server takes for none. */
+function parseHeaderName(text: string): string | undefined {
+  if (text === "") return undefined;
+  return /^[!#$%&'*+.^_`|~0-9A-Za-z-]+$/.test(text)
+    ? text
+    : usage(`--proxy-auth-username expected the name of a header, got ${JSON.stringify(text)}`);
 }
 
 function parseMaximumSize(text = "0"): { maximumBytes?: number } {

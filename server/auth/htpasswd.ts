@@ -1,4 +1,5 @@
 /** Files of users and hashed passwords, as Apache's htpasswd writes them. */
+import { isUserName } from "./user-name.ts";
 
 export type PasswordHash =
   | { readonly kind: "bcrypt"; readonly encoded: string; readonly cost: number }
@@ -13,14 +14,8 @@ export interface HtpasswdTable {
   readonly warnings: readonly string[];
 }
 
-const validUserName = /^[\p{L}0-9@._-]+$/u;
 const bcryptHash = /^\$2[aby]\$(0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{53}$/;
 const sha1Hash = /^\{SHA\}([A-Za-z0-9+/]{27}=)$/;
-
-/** False for names that the file cannot have. */
-export function isUserName(name: string): boolean {
-  return validUserName.test(name);
-}
 
 /** A line that means nothing costs only itself. Of several lines for a user, the last one counts. */
 export function parseHtpasswd(text: string): HtpasswdTable {

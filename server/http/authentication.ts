@@ -1,6 +1,7 @@
 /** Who asks: every request says it anew, and those who guess have to wait. */
 import { setTimeout as sleep } from "node:timers/promises";
-import type { Authenticator, RequestHeaders } from "../auth/authenticator.ts";
+import { TLSSocket } from "node:tls";
+import type { Authenticator, RequestDetails, RequestHeaders } from "../auth/authenticator.ts";
 import { type Credentials, parseBasicCredentials } from "../auth/basic-credentials.ts";
 import type { LoginAttempt, LoginOutcome, LoginThrottle } from "../auth/login-throttle.ts";
 import type { Observer } from "../observation/observer.ts";
@@ -15,6 +16,9 @@ type LoginResult =
   | { readonly kind: "in"; readonly user: string }
   | { readonly kind: "wrong" }
   | { readonly kind: "throttled"; readonly retryAfterMs: number };
+
+/** What a request tells of who sends it. */
+type LoginRequest = RequestDetails & { readonly headers: RequestHeaders };
 
 export class Login {
   readonly #authenticator: Authenticator;
@@ -34,7 +38,7 @@ export class Login {
   async identify(request: ServerRequest, response: Answer): Promise<boolean> {
     const { locals } = response;
     const credentials = parseBasicCredentials(request.headers.authorization);
-    const result = await this.#logIn(request.headers, credentials, locals.clientAddress);
+    const result = await this.#logIn(request, credentials, locals.clientAddress);
     if (result.kind === "in") {
       locals.user = result.user;
       return true;
@@ -50,23 +54,24 @@ export class Login {
   }
 
   async #logIn(
-    headers: RequestHeaders,
+    request: LoginRequest,
     credentials: Credentials | undefined,
     clientAddress: string,
   ): Promise<LoginResult> {
-    // Without credentials nothing is guessed.
-    if (this.#throttle === undefined || credentials === undefined) return this.#ask(headers);
-    const key = `${clientAddress} ${headers.authorization}`;
+    // Without credentials nothing is guessed, and a certificate is no guess; nor may its owner be taken for others of the same address.
+    const hasCertificate = request.socket instanceof TLSSocket && request.socket.authorized;
+    if (this.#throttle === undefined || credentials === undefined || hasCertificate) return this.#ask(request);
+    const key = `${clientAddress} ${request.headers.authorization}`;
     const underWay = this.#attempts.get(key);
     if (underWay !== undefined) return underWay;
-    const attempt = this.#attempt(this.#throttle, headers, { user: credentials.user, clientAddress }).finally(() =>
+    const attempt = this.#attempt(this.#throttle, request, { user: credentials.user, clientAddress }).finally(() =>
       this.#attempts.delete(key),
     );
     this.#attempts.set(key, attempt);
     return attempt;
   }
 
-  async #attempt(throttle: LoginThrottle, headers: RequestHeaders, attempt: LoginAttempt): Promise<LoginResult> {
+  async #attempt(throttle: LoginThrottle, request: LoginRequest, attempt: LoginAttempt): Promise<LoginResult> {
     const admission = await throttle.admit(attempt);
     if (!admission.isAdmitted) return { kind: "throttled", retryAfterMs: admission.retryAfterMs };
     let outcome: LoginOutcome = "aborted";
@@ -74,7 +79,7 @@ export class Login {
       if (admission.delayMs > 0 && !(await this.#wait(admission.delayMs))) {
         return { kind: "throttled", retryAfterMs: comeBackMs };
       }
-      const result = await this.#ask(headers);
+      const result = await this.#ask(request);
       outcome = result.kind === "in" ? "right" : "wrong";
       return result;
     } finally {
@@ -82,8 +87,8 @@ export class Login {
     }
   }
 
-  async #ask(headers: RequestHeaders): Promise<LoginResult> {
-    const user = await this.#authenticator.authenticate(headers);
+  async #ask(request: LoginRequest): Promise<LoginResult> {
+    const user = await this.#authenticator.authenticate(request.headers, request);
     return user === undefined ? { kind: "wrong" } : { kind: "in", user };
   }
 

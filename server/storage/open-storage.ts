@@ -25,17 +25,18 @@ export interface StorageChoice {
   readonly location?: string | undefined;
   /** Holds the repositories, or only uploads that are not whole yet when the repositories are elsewhere. */
   readonly dataFolder: string;
+  readonly isGroupAccessible?: boolean;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Opens the storage, removes what earlier runs left, and finds out what it can do. Throws `usage` and `unavailable`. */
 export async function openStorage(
-  { location, dataFolder }: StorageChoice,
+  { location, dataFolder, isGroupAccessible = false }: StorageChoice,
   environment: Environment,
   log: (line: string) => void,
 ): Promise<OpenedStorage> {
-  if (location === undefined) return openDisk(dataFolder, log);
+  if (location === undefined) return openDisk(dataFolder, isGroupAccessible, log);
   if (!location.startsWith("s3:")) {
     const got = JSON.stringify(location);
     throw new CofferError("usage", `--storage expected s3:..., got ${got}; a folder is given by --path`);
@@ -49,8 +50,12 @@ export async function openStorage(
   return { repositories, readiness, close, probe: { readiness } };
 }
 
-async function openDisk(dataFolder: string, log: (line: string) => void): Promise<OpenedStorage> {
-  const repositories = new DiskRepositories(dataFolder);
+async function openDisk(
+  dataFolder: string,
+  isGroupAccessible: boolean,
+  log: (line: string) => void,
+): Promise<OpenedStorage> {
+  const repositories = new DiskRepositories(dataFolder, { isGroupAccessible });
   const swept = await repositories.sweep();
   if (swept > 0) log(`Removed ${swept} unfinished uploads of an earlier run`);
   return {

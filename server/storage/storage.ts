@@ -1,6 +1,6 @@
 /**
- * The port through which the server reaches stored files. Adapters: disk, s3, memory. Wrappers: guarded, verified, quota.
- * One conformance suite (test/conformance/storage.ts) runs on all of them.
+ * The port through which the server reaches stored files. Adapters: disk, s3, memory. Wrappers: guarded, verified, unverified,
+ * quota. One conformance suite (test/conformance/storage.ts) runs on all of them.
  *
  * Errors are `CofferError`s with the codes named here; `out-of-space` may come from whatever writes, and `unavailable` from
  * everything (an I/O error, a folder that may not be read).

@@ -40,6 +40,10 @@ describe("the command line", () => {
         allowedOrigins: new Set(),
         minimumFreeBytes: 0,
       },
+      tlsClientAuthentication: "optional",
+      verifyUploads: true,
+      groupAccessible: false,
+      debug: false,
     });
   });
 
@@ -74,9 +78,15 @@ describe("the command line", () => {
     [["--append-only", "false"], /unknown argument: false/],
     [["--no-auth=maybe"], /--no-auth expected true or false, got "maybe"/],
     [["--listen"], /flag needs an argument: --listen/],
-    [["--tls", "--tls-min-ver", "1.1"], /--tls-min-ver expected 1.2 or 1.3, got "1.1"/],
-    [["--tls-cert", "x"], /require --tls/],
-    [["--tls-key", "x"], /require --tls/],
+    [["--tls", "--tls-min-ver", "1.1"], /Unsupported TLS min version: 1.1. Allowed versions are 1.2 or 1.3/],
+    [["--tls-cert", "x"], /requires enabled TLS/],
+    [["--tls-key", "x"], /requires enabled TLS/],
+    [["--tls-client-ca", "x"], /requires enabled TLS/],
+    [["--tls-client-auth", "required"], /--tls-client-auth needs the authorities/],
+    [["--tls", "--tls-client-ca", "x", "--tls-client-auth", "no"], /expected optional or required, got "no"/],
+    [["--tls", "--tls-client-ca", "x", "--no-auth"], /drop --no-auth/],
+    [["--tls", "--tls-client-ca", "x", "--proxy-auth-username", "u"], /add --tls-client-auth required/],
+    [["--proxy-auth-username", "a b"], /expected the name of a header, got "a b"/],
     [["--private-repos", "--no-auth"], /--private-repos needs to know the users/],
     [["--log-format", "xml"], /--log-format expected combined or json, got "xml"/],
     [["--min-free-space", "lots"], /--min-free-space expected a size like 500M or 1073741824, got "lots"/],
@@ -178,6 +188,13 @@ describe("the command line", () => {
       "forwarded-header",
       "allow-origin",
       "min-free-space",
+      "proxy-auth-username",
+      "no-verify-upload",
+      "group-accessible-repos",
+      "debug",
+      "cpu-profile",
+      "tls-client-ca",
+      "tls-client-auth",
     ]) {
       expect(text).to.match(new RegExp(`^ +--${flag}\\b.* {3}\\S`, "m"));
     }

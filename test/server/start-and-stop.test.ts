@@ -66,7 +66,7 @@ describe("the server as a process", function () {
     it("needs none with --no-auth", async () => {
       const server = await start({ args: ["--no-auth"] });
       expect(server.stderr).to.match(
-        /^Data directory: .*\nAuthentication disabled\nAppend only mode disabled\nPrivate repositories disabled\nstart server on 127\.0\.0\.1:\d+\n$/,
+        /^Data directory: .*\nAuthentication disabled\nAppend only mode disabled\nPrivate repositories disabled\nGroup accessible repos disabled\nstart server on 127\.0\.0\.1:\d+\n$/,
       );
     });
 

@@ -189,6 +189,6 @@ class ChildServer implements TestServer {
 }
 
 function needsNoAuth(args: readonly string[], auth: ServerSettings["auth"]): boolean {
-  const flags = ["--no-auth", "--htpasswd-file", "--create-first-user"];
+  const flags = ["--no-auth", "--htpasswd-file", "--create-first-user", "--tls-client-ca", "--proxy-auth-username"];
   return auth === undefined && !args.some((argument) => flags.some((flag) => argument.startsWith(flag)));
 }

@@ -7,9 +7,8 @@ import {
   closeFile,
   createFlags,
   failedWith,
-  fileMode,
-  folderMode,
   openFile,
+  ownerModes,
   syncFile,
   unlinkFile,
   writeFully,
@@ -30,9 +29,9 @@ export class DiskProbe implements StorageProbe {
   async readiness(): Promise<void> {
     // Where uploads grow: what a crash leaves behind is swept with them.
     const folder = join(this.#dataFolder, ownFolder, "uploads");
-    await mkdir(folder, { recursive: true, mode: folderMode });
+    await mkdir(folder, { recursive: true, mode: ownerModes.folder });
     const path = join(folder, `probe-${randomBytes(12).toString("hex")}`);
-    const descriptor = await openFile(path, createFlags, fileMode);
+    const descriptor = await openFile(path, createFlags, ownerModes.file);
     try {
       await writeFully(descriptor, [Buffer.alloc(probeBytes)]);
       await syncFile(descriptor);

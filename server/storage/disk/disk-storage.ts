@@ -10,7 +10,7 @@ import { isFolderName } from "../folder-name.ts";
 import type { ByteSelection } from "../selection.ts";
 import type { Repositories, Storage, StoredContent, StoredFile, StoredUsage } from "../storage.ts";
 import { openDownload } from "./download.ts";
-import { failedWith, fileSystemError, statusOf, unlinkFile } from "./file-system.ts";
+import { failedWith, fileSystemError, groupModes, ownerModes, statusOf, unlinkFile } from "./file-system.ts";
 import { Folders } from "./folders.ts";
 import { ListThread } from "./list-thread.ts";
 import { listFiles } from "./listing.ts";
@@ -26,15 +26,21 @@ import { measureUsage } from "./usage.ts";
 const packPlaces = 64;
 const smallFilePlaces = 64;
 
+export interface DiskSettings {
+  /** New files and folders are also for the group of the data folder's files. */
+  readonly isGroupAccessible?: boolean;
+}
+
 export class DiskRepositories implements Repositories {
   readonly #dataFolder: string;
   readonly #uploads: Uploads;
   readonly #shared: SharedState;
 
-  constructor(dataFolder: string) {
+  constructor(dataFolder: string, { isGroupAccessible = false }: DiskSettings = {}) {
     this.#dataFolder = dataFolder;
-    const folders = new Folders();
-    this.#uploads = new Uploads(dataFolder);
+    const modes = isGroupAccessible ? groupModes : ownerModes;
+    const folders = new Folders(modes);
+    this.#uploads = new Uploads(dataFolder, modes);
     this.#shared = {
       folders,
       uploader: new Uploader(folders, this.#uploads),

@@ -51,9 +51,16 @@ export async function syncFile(descriptor: number): Promise<void> {
 export const readFlags: number = constants.O_RDONLY | constants.O_NONBLOCK;
 export const createFlags: number = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
 
+/** What new files and folders allow, before the umask takes something away. */
+export interface Modes {
+  readonly file: number;
+  readonly folder: number;
+}
+
 /** Files hold ciphertext, but who may read them is the server's business alone. */
-export const fileMode = 0o600;
-export const folderMode = 0o700;
+export const ownerModes: Modes = { file: 0o600, folder: 0o700 };
+/** For a group whose members work on the repositories through the file system. */
+export const groupModes: Modes = { file: 0o660, folder: 0o770 };
 
 /** Reads at an offset until the target is full or the file ends; returns how many bytes it read. */
 export async function readFully(descriptor: number, target: Uint8Array, offsetBytes: number): Promise<number> {

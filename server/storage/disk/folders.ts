@@ -3,14 +3,19 @@ import { constants, openSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileTypes } from "../../../shared/format/layout.ts";
-import { closeFile, failedWith, folderMode, statusOf, syncFile } from "./file-system.ts";
+import { closeFile, failedWith, type Modes, ownerModes, statusOf, syncFile } from "./file-system.ts";
 
 /** The 256 folders that packs are spread over. */
 export const packFolders: readonly string[] = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, "0"));
 
 export class Folders {
+  readonly #mode: number;
   /** Folders that exist already, but whose names in their parents are not yet durable. */
   readonly #inProgress = new Set<Promise<void>>();
+
+  constructor(modes: Modes = ownerModes) {
+    this.#mode = modes.folder;
+  }
 
   /** Makes a folder and its parents, durably. Existing ones are left alone. */
   make(folder: string): Promise<void> {
@@ -36,7 +41,7 @@ export class Folders {
   }
 
   async #make(folder: string): Promise<void> {
-    const firstMade = await makeFolders(folder);
+    const firstMade = await makeFolders(folder, this.#mode);
     if (firstMade === undefined) return;
     const last = dirname(firstMade);
     let parent = folder;
@@ -48,9 +53,9 @@ export class Folders {
 
   async #makeRepository(folder: string): Promise<void> {
     await this.#make(folder);
-    await Promise.all(fileTypes.map((type) => makeOne(join(folder, type))));
+    await Promise.all(fileTypes.map((type) => makeOne(join(folder, type), this.#mode)));
     const packs = join(folder, "data");
-    await Promise.all(packFolders.map((name) => makeOne(join(packs, name))));
+    await Promise.all(packFolders.map((name) => makeOne(join(packs, name), this.#mode)));
     await Promise.all([syncFolder(packs), syncFolder(folder)]);
   }
 }
@@ -59,25 +64,25 @@ export class Folders {
  * Makes a folder and the missing ones above it; returns the uppermost that was made. Node's own recursive form never ends where a
  * folder cannot be made although its parent is there, as in /proc.
  */
-export async function makeFolders(folder: string): Promise<string | undefined> {
+export async function makeFolders(folder: string, mode: number): Promise<string | undefined> {
   let madeAbove: string | undefined;
   for (const isRetry of [false, true]) {
     try {
-      await mkdir(folder, { mode: folderMode });
+      await mkdir(folder, { mode });
       return madeAbove ?? folder;
     } catch (error) {
       if (failedWith(error, "EEXIST") && (await statusOf(folder)).isDirectory()) return madeAbove;
       const parent = dirname(folder);
       if (isRetry || !failedWith(error, "ENOENT") || parent === folder) throw error;
-      madeAbove = await makeFolders(parent);
+      madeAbove = await makeFolders(parent, mode);
     }
   }
   return madeAbove;
 }
 
-async function makeOne(folder: string): Promise<void> {
+async function makeOne(folder: string, mode: number): Promise<void> {
   try {
-    await mkdir(folder, { mode: folderMode });
+    await mkdir(folder, { mode });
   } catch (error) {
     if (!failedWith(error, "EEXIST")) throw error;
   }

@@ -6,7 +6,16 @@
 import type { Dirent } from "node:fs";
 import { copyFile, readdir, readlink, symlink } from "node:fs/promises";
 import { basename, join, relative, resolve } from "node:path";
-import { closeFile, createFlags, failedWith, fileMode, openFile, syncFile, unlinkFile } from "./file-system.ts";
+import {
+  closeFile,
+  createFlags,
+  failedWith,
+  type Modes,
+  openFile,
+  ownerModes,
+  syncFile,
+  unlinkFile,
+} from "./file-system.ts";
 import { makeFolders } from "./folders.ts";
 import { isInUse, newUploadName } from "./upload-names.ts";
 
@@ -30,11 +39,13 @@ export interface TemporaryFile {
 
 export class Uploads {
   readonly #folder: string;
+  readonly #modes: Modes;
   /** Folders (of a type, in a repository) that turned out to be on another file system. */
   readonly #distantFolders = new Set<string>();
 
-  constructor(dataFolder: string) {
+  constructor(dataFolder: string, modes: Modes = ownerModes) {
     this.#folder = join(dataFolder, ownFolder, "uploads");
+    this.#modes = modes;
   }
 
   /**
@@ -44,7 +55,7 @@ export class Uploads {
   async open(targetFolder: string, distanceKey: string): Promise<TemporaryFile> {
     if (this.#distantFolders.has(distanceKey)) return this.#openDistant(targetFolder);
     const path = join(this.#folder, newUploadName());
-    return { path, descriptor: await this.#withFolder(() => openFile(path, createFlags, fileMode)) };
+    return { path, descriptor: await this.#withFolder(() => openFile(path, createFlags, this.#modes.file)) };
   }
 
   /** Copies a finished file to where it can be linked to its place, and remembers to begin there from now on. */
@@ -92,10 +103,10 @@ export class Uploads {
     const name = newUploadName();
     const path = join(targetFolder, distantPrefix + name);
     const note = join(this.#folder, name);
-    await makeFolders(targetFolder);
+    await makeFolders(targetFolder, this.#modes.folder);
     await this.#withFolder(() => symlink(relative(this.#folder, path), note));
     try {
-      return { path, note, descriptor: await openFile(path, createFlags, fileMode) };
+      return { path, note, descriptor: await openFile(path, createFlags, this.#modes.file) };
     } catch (error) {
       await removeQuietly(note);
       throw error;
@@ -108,7 +119,7 @@ export class Uploads {
       return await action();
     } catch (error) {
       if (!failedWith(error, "ENOENT")) throw error;
-      await makeFolders(this.#folder);
+      await makeFolders(this.#folder, this.#modes.folder);
       return action();
     }
   }

@@ -14,9 +14,8 @@ import { Gate } from "../../gate.ts";
 import {
   closeFile,
   createFlags,
-  fileMode,
-  folderMode,
   openFile,
+  ownerModes,
   readFully,
   statusOfOpen,
   unlinkFile,
@@ -109,8 +108,8 @@ class SpoolFile implements SpooledBody {
 async function openNamelessFile(folder: string): Promise<number> {
   const path = join(folder, `spool-${randomBytes(12).toString("hex")}`);
   try {
-    await mkdir(folder, { recursive: true, mode: folderMode });
-    const descriptor = await openFile(path, readWriteFlags, fileMode);
+    await mkdir(folder, { recursive: true, mode: ownerModes.folder });
+    const descriptor = await openFile(path, readWriteFlags, ownerModes.file);
     await unlinkFile(path);
     return descriptor;
   } catch (error) {

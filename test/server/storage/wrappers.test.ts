@@ -10,8 +10,10 @@ import { GuardedStorage } from "../../../server/storage/guarded.ts";
 import { MemoryRepositories } from "../../../server/storage/memory.ts";
 import { QuotaStorage } from "../../../server/storage/quota.ts";
 import type { Repositories, Storage } from "../../../server/storage/storage.ts";
+import { UnverifiedStorage } from "../../../server/storage/unverified.ts";
 import { VerifiedStorage } from "../../../server/storage/verified.ts";
-import { fileTypes } from "../../../shared/format/layout.ts";
+import { StorageWrapper } from "../../../server/storage/wrapper.ts";
+import { type FileHandle, fileTypes } from "../../../shared/format/layout.ts";
 import { bodyOf, describeStorage, expectError, listAll, put, readAll } from "../../conformance/storage.ts";
 import { testBytes, testObject } from "../../support/stored-files.ts";
 import { makeTemporaryFolder, type TemporaryFolder } from "../../support/temporary-folder.ts";
@@ -47,6 +49,12 @@ describeStorage("VerifiedStorage over memory", {
   acceptsSameContent: true,
 });
 
+describeStorage("UnverifiedStorage over memory", {
+  open: async () => wrapping(new MemoryRepositories(), (storage) => new UnverifiedStorage(storage)),
+  acceptsSameContent: true,
+  repeatsOvertaken: true,
+});
+
 let folder: TemporaryFolder;
 
 describeStorage("all wrappers over the disk", {
@@ -58,6 +66,67 @@ describeStorage("all wrappers over the disk", {
   close: async () => folder.remove(),
   acceptsSameContent: true,
   removesOnlyLocks: true,
+});
+
+describeStorage("all wrappers over the disk, without verification", {
+  open: async () => {
+    folder = makeTemporaryFolder("wrappers");
+    return guarded(assembleStorage(new DiskRepositories(folder.path), { verifyUploads: false }), true);
+  },
+  close: async () => folder.remove(),
+  repeatsOvertaken: true,
+  acceptsSameContent: true,
+  removesOnlyLocks: true,
+});
+
+describe("UnverifiedStorage", () => {
+  const object = testObject("name", 300_000);
+  const junk = testBytes("junk", 300_000);
+  let inner: Storage;
+  let storage: Storage;
+
+  beforeEach(async () => {
+    inner = new MemoryRepositories().at([]);
+    storage = new UnverifiedStorage(inner);
+    await storage.create();
+  });
+
+  it("stores what does not hash to its name, and accepts exactly that again, however it is cut", async () => {
+    await storage.put(object, bodyOf(junk));
+    for (const pieceBytes of [1_000_000, 65_536, 70_001]) await storage.put(object, bodyOf(junk, pieceBytes));
+    const oneBitOff = junk.slice();
+    oneBitOff[299_999]! ^= 1;
+    for (const content of [object.content, oneBitOff, junk.subarray(1), junk.subarray(0, 299_999), new Uint8Array()])
+      await expectError(storage.put(object, bodyOf(content)), "already-exists");
+    await expectError(storage.put(object, bodyOf(Buffer.concat([junk, junk]))), "already-exists");
+    expect((await readAll(storage, object)).equals(junk)).to.equal(true);
+  });
+
+  it("asks for another try when another upload of the name is faster", async () => {
+    async function* overtaken(): AsyncIterable<Uint8Array> {
+      yield junk.slice(0, 1000);
+      await inner.put(object, bodyOf(object.content));
+      yield junk.slice(1000);
+    }
+    await expectError(storage.put(object, overtaken()), "unavailable");
+    expect((await readAll(storage, object)).equals(object.content)).to.equal(true);
+    await storage.put(object, bodyOf(object.content));
+    await expectError(storage.put(object, bodyOf(junk)), "already-exists");
+  });
+
+  it("compares also over a storage that reads before it refuses", async () => {
+    await inner.put(object, bodyOf(junk));
+    class ReadsFirst extends StorageWrapper {
+      override async put(handle: FileHandle, body: AsyncIterable<Uint8Array>): Promise<void> {
+        const chunks: Uint8Array[] = [];
+        for await (const chunk of body) chunks.push(chunk);
+        await this.inner.put(handle, bodyOf(Buffer.concat(chunks)));
+      }
+    }
+    const wrapped = new UnverifiedStorage(new ReadsFirst(inner));
+    await wrapped.put(object, bodyOf(junk));
+    await expectError(wrapped.put(object, bodyOf(object.content)), "already-exists");
+  });
 });
 
 describe("VerifiedStorage", () => {
