@@ -13,6 +13,7 @@ import { createHttpServer, type HttpServer, type TlsSettings } from "./http-serv
 import { listen, parseListenAddress } from "./listen.ts";
 import { helpText, parseCommandLine, type ServerOptions } from "./options.ts";
 import { assembleStorage } from "./storage/assemble.ts";
+import { threadsFor } from "./storage/disk/disk-queue.ts";
 import { DiskRepositories } from "./storage/disk/disk-storage.ts";
 import { programVersion } from "./version.ts";
 
@@ -29,7 +30,7 @@ async function serve(options: ServerOptions): Promise<void> {
   log(`Private repositories ${options.privateRepositories ? "enabled" : "disabled"}`);
   const accessLog = options.accessLog === undefined ? undefined : await openAccessLog(options.accessLog, log);
   const tls = options.tls ? await readTlsSettings(options) : undefined;
-  const repositories = new DiskRepositories(options.dataFolder);
+  const repositories = new DiskRepositories(options.dataFolder, { transfers: options.maxDiskTransfers });
   const swept = await repositories.sweep();
   if (swept > 0) log(`Removed ${swept} unfinished uploads of an earlier run`);
 
@@ -106,7 +107,11 @@ async function main(): Promise<void> {
     const commandLine = parseCommandLine(process.argv.slice(2));
     if (commandLine.action === "help") process.stdout.write(helpText());
     else if (commandLine.action === "version") process.stdout.write(`${programVersion()}\n`);
-    else await serve(commandLine.options);
+    else {
+      // Counts until the first work of the threads.
+      process.env["UV_THREADPOOL_SIZE"] ??= String(threadsFor(commandLine.options.maxDiskTransfers));
+      await serve(commandLine.options);
+    }
   } catch (error) {
     log(`error: ${error instanceof Error ? error.message : String(error)}`);
     if (!(error instanceof CofferError) && error instanceof Error && !("code" in error)) log(error.stack ?? "");

@@ -3,6 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { CofferError } from "../shared/errors.ts";
+import { defaultTransfers, mostTransfers } from "./storage/disk/disk-queue.ts";
 
 export interface ServerOptions {
   readonly dataFolder: string;
@@ -18,6 +19,8 @@ export interface ServerOptions {
   readonly createFirstUser: boolean;
   readonly appendOnly: boolean;
   readonly privateRepositories: boolean;
+  /** How many packs may be read from or written to the disk at the same time. */
+  readonly maxDiskTransfers: number;
 }
 
 export type CommandLine =
@@ -45,6 +48,11 @@ const flags = {
   "htpasswd-file": { type: "string", value: "FILE", help: 'users and their hashes (default "<path>/.htpasswd")' },
   listen: { type: "string", value: "ADDRESS", help: `HOST:PORT, :PORT or unix:/SOCKET (default "${defaultListen}")` },
   log: { type: "string", value: "FILE", help: 'write an access log in the combined format ("-": to standard output)' },
+  "max-disk-transfers": {
+    type: "string",
+    value: "N",
+    help: `read and write at most N packs at the same time, however many clients there are (default ${defaultTransfers})`,
+  },
   "no-auth": { type: "boolean", help: "let everybody in" },
   path: { type: "string", value: "FOLDER", help: `where the repositories are (default "${defaultDataFolder}")` },
   "private-repos": { type: "boolean", help: "users have only the repositories below the folder of their own name" },
@@ -80,6 +88,7 @@ function toOptions(booleans: Map<FlagName, boolean>, strings: Map<FlagName, stri
     createFirstUser: booleans.get("create-first-user") ?? false,
     appendOnly: booleans.get("append-only") ?? false,
     privateRepositories,
+    maxDiskTransfers: parseTransfers(strings.get("max-disk-transfers") ?? String(defaultTransfers)),
     ...optional("accessLog", strings.get("log")),
     ...optional("tlsCertificate", strings.get("tls-cert")),
     ...optional("tlsKey", strings.get("tls-key")),
@@ -129,6 +138,12 @@ function parseTlsVersion(text: string): "1.2" | "1.3" {
   return text === "1.2" || text === "1.3"
     ? text
     : usage(`--tls-min-ver expected 1.2 or 1.3, got ${JSON.stringify(text)}`);
+}
+
+function parseTransfers(text: string): number {
+  const transfers = /^\d{1,4}$/.test(text) ? Number(text) : 0;
+  if (transfers >= 1 && transfers <= mostTransfers) return transfers;
+  return usage(`--max-disk-transfers expected a number from 1 to ${mostTransfers}, got ${JSON.stringify(text)}`);
 }
 
 function usage(message: string): never {

@@ -27,6 +27,7 @@ describe("the command line", () => {
     expect(optionsOf()).to.deep.equal({
       dataFolder,
       listen: ":8000",
+      maxDiskTransfers: 5,
       tls: false,
       tlsMinimumVersion: "1.2",
       authentication: true,
@@ -70,6 +71,8 @@ describe("the command line", () => {
     [["--no-auth=maybe"], /--no-auth expected true or false, got "maybe"/],
     [["--listen"], /flag needs an argument: --listen/],
     [["--tls", "--tls-min-ver", "1.1"], /--tls-min-ver expected 1.2 or 1.3, got "1.1"/],
+    [["--max-disk-transfers", "0"], /--max-disk-transfers expected a number from 1 to 256, got "0"/],
+    [["--max-disk-transfers=many"], /--max-disk-transfers expected a number from 1 to 256, got "many"/],
     [["--tls-cert", "x"], /require --tls/],
     [["--tls-key", "x"], /require --tls/],
     [["--private-repos", "--no-auth"], /--private-repos needs to know the users/],

@@ -5,10 +5,11 @@
 import { dirname, join } from "node:path";
 import { CofferError } from "../../../shared/errors.ts";
 import { describeHandle, type FileHandle, type FileType, folderOf, pathOf } from "../../../shared/format/layout.ts";
-import { Gate } from "../../gate.ts";
 import { isFolderName } from "../folder-name.ts";
 import type { ByteSelection } from "../selection.ts";
 import type { Repositories, Storage, StoredContent, StoredFile } from "../storage.ts";
+import { pooledBufferBytes } from "./buffer-pool.ts";
+import { DiskQueue, defaultTransfers } from "./disk-queue.ts";
 import { openDownload } from "./download.ts";
 import { failedWith, fileSystemError, statusOf, unlinkFile } from "./file-system.ts";
 import { Folders } from "./folders.ts";
@@ -18,19 +19,17 @@ import { ReceivedBody } from "./received-body.ts";
 import { Uploader, type UploadPlace } from "./upload.ts";
 import { ownFolder, Uploads } from "./uploads.ts";
 
-/**
- * How many files may be open at once. Packs and the small files have gates of their own, so that many slow transfers of packs
- * never delay a lock.
- */
-const openPacks = 64;
-const openSmallFiles = 64;
+export interface DiskSettings {
+  /** How many packs may be read or written at the same time; 5 when absent. */
+  readonly transfers?: number;
+}
 
 export class DiskRepositories implements Repositories {
   readonly #dataFolder: string;
   readonly #uploads: Uploads;
   readonly #shared: SharedState;
 
-  constructor(dataFolder: string) {
+  constructor(dataFolder: string, { transfers = defaultTransfers }: DiskSettings = {}) {
     this.#dataFolder = dataFolder;
     const folders = new Folders();
     this.#uploads = new Uploads(dataFolder);
@@ -38,8 +37,7 @@ export class DiskRepositories implements Repositories {
       folders,
       uploader: new Uploader(folders, this.#uploads),
       listThread: new ListThread(),
-      packGate: new Gate(openPacks),
-      smallFileGate: new Gate(openSmallFiles),
+      queue: new DiskQueue(transfers),
     };
   }
 
@@ -47,7 +45,7 @@ export class DiskRepositories implements Repositories {
     if (!folders.every(isFolderName) || folders[0] === ownFolder) {
       throw new CofferError("not-found", `repository ${JSON.stringify(folders)} cannot be a folder`);
     }
-    return new DiskStorage(join(this.#dataFolder, ...folders), this.#shared);
+    return new DiskStorage(join(this.#dataFolder, ...folders), folders[0] ?? "", this.#shared);
   }
 
   /** Removes the unfinished uploads of earlier runs; to be awaited before the first request. Returns their number. */
@@ -65,16 +63,18 @@ interface SharedState {
   readonly folders: Folders;
   readonly uploader: Uploader;
   readonly listThread: ListThread;
-  readonly packGate: Gate;
-  readonly smallFileGate: Gate;
+  readonly queue: DiskQueue;
 }
 
 class DiskStorage implements Storage {
   readonly #repository: string;
+  /** Whose requests wait for the disk in one line: the user, where users have folders of their own. */
+  readonly #owner: string;
   readonly #shared: SharedState;
 
-  constructor(repository: string, shared: SharedState) {
+  constructor(repository: string, owner: string, shared: SharedState) {
     this.#repository = repository;
+    this.#owner = owner;
     this.#shared = shared;
   }
 
@@ -90,13 +90,13 @@ class DiskStorage implements Storage {
   }
 
   list(type: FileType): AsyncIterable<readonly StoredFile[]> {
-    return listFiles(this.#repository, type, this.#shared.listThread, this.#gateFor(type));
+    return listFiles(this.#repository, type, this.#shared.listThread, this.#shared.queue.lists, this.#owner);
   }
 
   async stat(handle: FileHandle): Promise<number> {
     const path = this.#pathOf(handle);
     try {
-      const status = await statusOf(path);
+      const status = await this.#shortly(() => statusOf(path));
       if (status.isFile()) return status.size;
     } catch (error) {
       throw fileSystemError(error, `cannot find ${describeHandle(handle)}`);
@@ -106,7 +106,8 @@ class DiskStorage implements Storage {
 
   async read(handle: FileHandle, selection?: ByteSelection): Promise<StoredContent> {
     try {
-      return await openDownload(this.#pathOf(handle), selection, this.#gateFor(handle.type));
+      const isShort = handle.type !== "data" || isSmall(selection);
+      return await openDownload(this.#pathOf(handle), selection, this.#shared.queue.turnFor(this.#owner, isShort));
     } catch (error) {
       throw fileSystemError(error, `cannot read ${describeHandle(handle)}`);
     }
@@ -116,16 +117,16 @@ class DiskStorage implements Storage {
     const path = this.#pathOf(handle);
     const received = new ReceivedBody(body);
     try {
-      await this.#shared.uploader.refuseExisting(path);
-      if (handle.type === "config") await statusOf(this.#repository);
-      // The beginning is awaited without a place of the gate: what is small never waits for its client while it holds one.
-      await received.gather();
-      const gate = this.#gateFor(handle.type);
-      await gate.enter();
+      await this.#shortly(() => this.#shared.uploader.refuseExisting(path));
+      if (handle.type === "config") await this.#shortly(() => statusOf(this.#repository));
+      // The beginning is awaited without a place in the queue: what is small never waits for its client while it holds one.
+      await received.begin();
+      const turn = this.#shared.queue.turnFor(this.#owner, handle.type !== "data" || received.isComplete);
+      await turn.take();
       try {
-        await this.#shared.uploader.store(this.#placeOf(handle), received);
+        await this.#shared.uploader.store(this.#placeOf(handle), received, turn);
       } finally {
-        gate.leave();
+        turn.end();
       }
     } catch (error) {
       throw fileSystemError(error, `cannot store ${describeHandle(handle)}`);
@@ -137,7 +138,7 @@ class DiskStorage implements Storage {
   async remove(handle: FileHandle): Promise<void> {
     const path = this.#pathOf(handle);
     try {
-      await unlinkFile(path);
+      await this.#shortly(() => unlinkFile(path));
     } catch (error) {
       // A folder or a device under this name is not one of our files, which is as good as absent.
       if (failedWith(error, "ENOENT", "ENOTDIR", "EISDIR", "EPERM") && !(await isRegularFile(path))) return;
@@ -145,14 +146,14 @@ class DiskStorage implements Storage {
     }
     if (handle.type === "data" || handle.type === "locks") return;
     try {
-      await this.#shared.folders.sync(dirname(path));
+      await this.#shortly(() => this.#shared.folders.sync(dirname(path)));
     } catch (error) {
       throw fileSystemError(error, `cannot make the removal of ${describeHandle(handle)} durable`);
     }
   }
 
-  #gateFor(type: FileHandle["type"]): Gate {
-    return type === "data" ? this.#shared.packGate : this.#shared.smallFileGate;
+  #shortly<Result>(action: () => Promise<Result>): Promise<Result> {
+    return this.#shared.queue.shortly(this.#owner, action);
   }
 
   #placeOf(handle: FileHandle): UploadPlace {
@@ -167,6 +168,14 @@ class DiskStorage implements Storage {
   #pathOf(handle: FileHandle): string {
     return join(this.#repository, pathOf(handle));
   }
+}
+
+/** True for what fits one buffer, whatever the size of the file. */
+function isSmall(selection: ByteSelection | undefined): boolean {
+  if (selection === undefined) return false;
+  if ("suffixBytes" in selection) return selection.suffixBytes <= pooledBufferBytes;
+  const { firstByte, lastByte = Number.POSITIVE_INFINITY } = selection;
+  return lastByte - firstByte < pooledBufferBytes;
 }
 
 async function isRegularFile(path: string): Promise<boolean> {

@@ -1,18 +1,22 @@
 /** Reading stored files in pooled buffers. */
 import { CofferError } from "../../../shared/errors.ts";
-import type { Gate } from "../../gate.ts";
 import { type ByteExtent, type ByteSelection, requireExtent } from "../selection.ts";
 import type { StoredContent } from "../storage.ts";
 import { pooledBufferBytes, returnBuffer, takeBuffer } from "./buffer-pool.ts";
+import type { DiskTurn } from "./disk-turn.ts";
 import { closeFile, openFile, readFlags, readFully, statusOfOpen } from "./file-system.ts";
 
 /**
  * Opens a file and reads the beginning of what was selected. A selection that fits one buffer is read whole and the file closed
- * before anybody waits for a client, so only large downloads keep a place of the gate.
+ * before anybody waits for a client.
  */
-export async function openDownload(path: string, selection: ByteSelection | undefined, gate: Gate): Promise<Download> {
-  await gate.enter();
-  const source = new OpenFile(await leaveOnError(gate, openFile(path, readFlags)), gate);
+export async function openDownload(
+  path: string,
+  selection: ByteSelection | undefined,
+  turn: DiskTurn,
+): Promise<Download> {
+  await turn.take(pooledBufferBytes);
+  const source = new OpenFile(await endOnError(turn, openFile(path, readFlags)), turn);
   const buffer = takeBuffer();
   try {
     const status = statusOfOpen(source.descriptor);
@@ -21,6 +25,7 @@ export async function openDownload(path: string, selection: ByteSelection | unde
     const beginning = buffer.subarray(0, Math.min(extent.lengthBytes, pooledBufferBytes));
     await readWhole(source, beginning, extent.offsetBytes, path);
     if (beginning.length === extent.lengthBytes) source.close();
+    else turn.lend();
     return new Download(path, status.size, extent, source, buffer);
   } catch (error) {
     returnBuffer(buffer);
@@ -29,11 +34,11 @@ export async function openDownload(path: string, selection: ByteSelection | unde
   }
 }
 
-async function leaveOnError(gate: Gate, opening: Promise<number>): Promise<number> {
+async function endOnError(turn: DiskTurn, opening: Promise<number>): Promise<number> {
   try {
     return await opening;
   } catch (error) {
-    gate.leave();
+    turn.end();
     throw error;
   }
 }
@@ -45,22 +50,22 @@ async function readWhole(source: OpenFile, target: Uint8Array, offsetBytes: numb
   }
 }
 
-/** A descriptor with its place in the gate; both are given back once. */
+/** A descriptor with its place in the queue; both are given back once. */
 class OpenFile {
   readonly descriptor: number;
-  readonly #gate: Gate;
+  readonly turn: DiskTurn;
   #isOpen = true;
 
-  constructor(descriptor: number, gate: Gate) {
+  constructor(descriptor: number, turn: DiskTurn) {
     this.descriptor = descriptor;
-    this.#gate = gate;
+    this.turn = turn;
   }
 
   close(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
     closeFile(this.descriptor);
-    this.#gate.leave();
+    this.turn.end();
   }
 }
 
@@ -83,12 +88,17 @@ class Download implements StoredContent {
   }
 
   async *chunks(): AsyncIterable<Uint8Array> {
+    const { turn } = this.#source;
     let givenBytes = 0;
     while (this.#buffer !== undefined && givenBytes < this.lengthBytes) {
       const chunk = this.#buffer.subarray(0, Math.min(pooledBufferBytes, this.lengthBytes - givenBytes));
-      if (givenBytes > 0) await readWhole(this.#source, chunk, this.offsetBytes + givenBytes, this.#path);
+      if (givenBytes > 0) {
+        await turn.take(chunk.length);
+        await readWhole(this.#source, chunk, this.offsetBytes + givenBytes, this.#path);
+      }
       givenBytes += chunk.length;
       if (givenBytes === this.lengthBytes) this.#source.close();
+      else turn.lend();
       yield chunk;
     }
   }

@@ -1,8 +1,8 @@
 /** Listing folders without ever holding a whole list. */
 import { join } from "node:path";
 import { type FileType, folderOf } from "../../../shared/format/layout.ts";
-import type { Gate } from "../../gate.ts";
 import type { StoredFile } from "../storage.ts";
+import type { FairGate } from "./fair-gate.ts";
 import { fileSystemError } from "./file-system.ts";
 import type { ListBatch } from "./list-protocol.ts";
 import type { ListThread } from "./list-thread.ts";
@@ -14,10 +14,11 @@ export async function* listFiles(
   repository: string,
   type: FileType,
   thread: ListThread,
-  gate: Gate,
+  gate: FairGate,
+  owner: string,
 ): AsyncIterable<StoredFile[]> {
   const folder = join(repository, folderOf(type));
-  await gate.enter();
+  await gate.enter(owner);
   try {
     for await (const batch of thread.list({ folder, isSpread: type === "data" })) yield filesOf(batch);
   } catch (error) {

@@ -6,6 +6,7 @@ import { rename } from "node:fs/promises";
 import { dirname } from "node:path";
 import { CofferError } from "../../../shared/errors.ts";
 import { Gate } from "../../gate.ts";
+import type { DiskTurn } from "./disk-turn.ts";
 import { closeFile, entryStatusOf, failedWith, linkFile, syncFile } from "./file-system.ts";
 import type { Folders } from "./folders.ts";
 import type { ReceivedBody } from "./received-body.ts";
@@ -36,9 +37,9 @@ export class Uploader {
     this.#uploads = uploads;
   }
 
-  /** Stores the body. Throws `already-exists` when the name is taken, which is durable then. */
-  async store(place: UploadPlace, body: ReceivedBody): Promise<void> {
-    let file = await this.#write(place, body);
+  /** Stores the body; the turn has been taken. Throws `already-exists` when the name is taken, which is durable then. */
+  async store(place: UploadPlace, body: ReceivedBody, turn: DiskTurn): Promise<void> {
+    let file = await this.#write(place, body, turn);
     try {
       file = await this.#publish(place, file);
     } catch (error) {
@@ -61,11 +62,11 @@ export class Uploader {
     if (await exists(path)) await this.#refuse(path);
   }
 
-  async #write(place: UploadPlace, body: ReceivedBody): Promise<TemporaryFile> {
+  async #write(place: UploadPlace, body: ReceivedBody, turn: DiskTurn): Promise<TemporaryFile> {
     const file = await this.#uploads.open(dirname(place.path), place.volumeFolder);
     try {
       try {
-        await body.writeTo(file.descriptor);
+        await body.writeTo(file.descriptor, turn);
         await syncFile(file.descriptor);
       } finally {
         // Some file systems report only here that there was no room.

@@ -1,0 +1,57 @@
+/**
+ * The place of one transfer in the queue for the disk. A transfer keeps its place from one piece to the next, because a disk that has to
+ * seek is fast only while it stays in a file; but it never keeps one while its client is slow.
+ */
+import type { FairGate } from "./fair-gate.ts";
+
+/** A client that keeps up has the next piece ready, or has taken the last one, long before. */
+const patienceMs = 50;
+
+/** A transfer that has moved so much lets those pass who wait: more than packs have, so that these are not interrupted. */
+const turnBytes = 33_554_432;
+
+export class DiskTurn {
+  readonly #gate: FairGate;
+  readonly #owner: string;
+  #hasPlace = false;
+  /** Patience is for clients that have never used it up. */
+  #isPatient = true;
+  #patience: NodeJS.Timeout | undefined;
+  #movedBytes = 0;
+
+  constructor(gate: FairGate, owner: string) {
+    this.#gate = gate;
+    this.#owner = owner;
+  }
+
+  /** To be awaited before the disk is used for the next piece. */
+  async take(pieceBytes = 0): Promise<void> {
+    clearTimeout(this.#patience);
+    this.#movedBytes += pieceBytes;
+    if (this.#movedBytes > turnBytes && this.#gate.hasWaiting) this.end();
+    if (this.#hasPlace) return;
+    this.#movedBytes = pieceBytes;
+    await this.#gate.enter(this.#owner);
+    this.#hasPlace = true;
+  }
+
+  /** To be called when it is the client who has to do something next. */
+  lend(): void {
+    if (!this.#hasPlace) return;
+    if (this.#isPatient) this.#patience = setTimeout(() => this.#losePatience(), patienceMs);
+    else this.end();
+  }
+
+  #losePatience(): void {
+    this.#isPatient = false;
+    this.end();
+  }
+
+  /** Gives the place back. Idempotent; the next `take` waits in line again. */
+  end(): void {
+    clearTimeout(this.#patience);
+    if (!this.#hasPlace) return;
+    this.#hasPlace = false;
+    this.#gate.leave();
+  }
+}
