@@ -1,13 +1,7 @@
 /** The HTTP server around the application: limits, time-outs, TLS, and ending without cutting anybody off. */
-import {
-  createServer,
-  type IncomingMessage,
-  type RequestListener,
-  type ServerOptions,
-  type ServerResponse,
-} from "node:http";
-import { createServer as createTlsServer } from "node:https";
+import type { IncomingMessage, RequestListener, ServerOptions, ServerResponse } from "node:http";
 import type { Server, Socket } from "node:net";
+import { createServer, loadHttps } from "./http/node-http.ts";
 import { holdContinue } from "./http/request-body.ts";
 
 export interface TlsSettings {
@@ -54,7 +48,7 @@ export function createHttpServer(application: RequestListener, tls: TlsSettings 
   const server =
     tls === undefined
       ? createServer(serverOptions)
-      : createTlsServer({
+      : loadHttps().createServer({
           ...serverOptions,
           cert: Buffer.from(tls.certificate),
           key: Buffer.from(tls.key),

@@ -4,8 +4,8 @@
  */
 import type { FairGate } from "./fair-gate.ts";
 
-/** A client that keeps up has the next piece ready, or has taken the last one, long before. */
-const patienceMs = 50;
+/** About as long as a seek takes: to keep the disk idle for longer costs more than to come back to the file later. */
+export const patienceMs = 10;
 
 /** A transfer that has moved so much lets those pass who wait: more than packs have, so that these are not interrupted. */
 const turnBytes = 33_554_432;
@@ -14,8 +14,9 @@ export class DiskTurn {
   readonly #gate: FairGate;
   readonly #owner: string;
   #hasPlace = false;
-  /** Patience is for clients that have never used it up. */
+  /** Nobody waits for a client that was slow with the piece before. */
   #isPatient = true;
+  #isLent = false;
   #patience: NodeJS.Timeout | undefined;
   #movedBytes = 0;
 
@@ -26,7 +27,9 @@ export class DiskTurn {
 
   /** To be awaited before the disk is used for the next piece. */
   async take(pieceBytes = 0): Promise<void> {
-    clearTimeout(this.#patience);
+    if (this.#isLent) this.#isPatient = this.#patience !== undefined;
+    this.#isLent = false;
+    this.#stopWaiting();
     this.#movedBytes += pieceBytes;
     if (this.#movedBytes > turnBytes && this.#gate.hasWaiting) this.end();
     if (this.#hasPlace) return;
@@ -38,18 +41,23 @@ export class DiskTurn {
   /** To be called when it is the client who has to do something next. */
   lend(): void {
     if (!this.#hasPlace) return;
-    if (this.#isPatient) this.#patience = setTimeout(() => this.#losePatience(), patienceMs);
-    else this.end();
-  }
-
-  #losePatience(): void {
-    this.#isPatient = false;
-    this.end();
+    this.#isLent = true;
+    if (!this.#isPatient) this.#leave();
+    this.#patience = setTimeout(() => this.end(), patienceMs);
   }
 
   /** Gives the place back. Idempotent; the next `take` waits in line again. */
   end(): void {
+    this.#stopWaiting();
+    this.#leave();
+  }
+
+  #stopWaiting(): void {
     clearTimeout(this.#patience);
+    this.#patience = undefined;
+  }
+
+  #leave(): void {
     if (!this.#hasPlace) return;
     this.#hasPlace = false;
     this.#gate.leave();

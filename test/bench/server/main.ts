@@ -1,5 +1,5 @@
 /**
- * `npm run bench:server [-- --only comparison --rounds 3 --scale 1 --phases "PUT 16,GET 4" --connections 5,40 --peer PROGRAM]`: our server as
+ * `npm run bench:server [-- --only comparison,disk,soak --rounds 3 --scale 1 --phases "PUT 16,GET 4" --connections 5,40 --peer PROGRAM]`: our server as
  * built beside rclone's and, where there is one, rest-server (on PATH, or --peer).
  */
 import { mkdtempSync, rmSync } from "node:fs";
@@ -10,10 +10,13 @@ import { print } from "../table.ts";
 import { compareServers } from "./comparison.ts";
 import { printComparison } from "./report.ts";
 import { cofferServer, isInstalled, rcloneServer, restServer, type ServerProgram } from "./servers.ts";
+import { measureSlowDisk } from "./slow-disk.ts";
 
 const { values } = parseArgs({
   options: {
-    only: { type: "string", default: "comparison" },
+    only: { type: "string", default: "comparison,disk" },
+    /** Values of --max-disk-transfers for the part "disk". */
+    limits: { type: "string", default: "5,1,64" },
     rounds: { type: "string", default: "3" },
     scale: { type: "string", default: "1" },
     connections: { type: "string", default: "5,40" },
@@ -46,6 +49,7 @@ const parts: Readonly<Record<string, () => Promise<void>>> = {
       rounds,
     );
   },
+  disk: () => measureSlowDisk({ folder, scale: Number(values.scale), limits: values.limits.split(",").map(Number) }),
 };
 
 function installedPrograms(): ServerProgram[] {

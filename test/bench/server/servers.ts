@@ -22,12 +22,15 @@ export interface RunningServer {
 
 const builtServer = fileURLToPath(new URL("../../../dist/server/main.js", import.meta.url));
 
+/** `preloaded`: modules that change the process before the server begins. */
 export function cofferServer(
   name = "coffer",
   flags: readonly string[] = [],
   program: string = builtServer,
+  preloaded: readonly URL[] = [],
 ): ServerProgram {
-  const command = [process.execPath, program, "--listen", "127.0.0.1:0", "--no-auth", ...flags];
+  const imports = preloaded.flatMap((module) => ["--import", module.href]);
+  const command = [process.execPath, ...imports, program, "--listen", "127.0.0.1:0", "--no-auth", ...flags];
   return { name, command, folderFlag: "--path" };
 }
 

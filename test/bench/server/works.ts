@@ -13,7 +13,7 @@ export interface LoadOrder {
   readonly objects: ObjectSet;
 }
 
-export type WorkName = "create" | "put" | "get" | "range" | "head" | "list" | "verify" | "remove";
+export type WorkName = "create" | "put" | "get" | "range" | "head" | "list" | "lock" | "verify" | "remove";
 
 /** Does the i-th request and throws when the answer is not what it should be. */
 type Work = (client: LoadClient, i: number) => Promise<void>;
@@ -59,6 +59,10 @@ const works: Readonly<Record<WorkName, (scene: Scene) => Work>> = {
     if (status !== 200 || bodyBytes < scene.set.count * smallestEntryBytes) {
       fail(`list of ${scene.set.count}: status ${status}, ${bodyBytes} bytes`);
     }
+  },
+  lock: (scene) => (client, i) => {
+    const { id, pieces } = scene.objectAt(i);
+    return expectAnswer(client, { method: "POST", path: `locks/${id}`, pieces }, 200, 0);
   },
   verify: (scene) => async (client, i) => {
     const { id } = scene.objectAt(i);
