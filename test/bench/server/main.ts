@@ -11,10 +11,13 @@ import { compareServers } from "./comparison.ts";
 import { printComparison } from "./report.ts";
 import { cofferServer, isInstalled, rcloneServer, restServer, type ServerProgram } from "./servers.ts";
 import { measureSlowDisk } from "./slow-disk.ts";
+import { soak } from "./soak.ts";
 
 const { values } = parseArgs({
   options: {
-    only: { type: "string", default: "comparison,disk" },
+    only: { type: "string", default: "comparison,disk,soak" },
+    /** Of the part "soak". */
+    requests: { type: "string", default: "200000" },
     /** Values of --max-disk-transfers for the part "disk". */
     limits: { type: "string", default: "5,1,64" },
     rounds: { type: "string", default: "3" },
@@ -49,6 +52,7 @@ const parts: Readonly<Record<string, () => Promise<void>>> = {
       rounds,
     );
   },
+  soak: () => soak({ folder, requests: Number(values.requests) }),
   disk: () => measureSlowDisk({ folder, scale: Number(values.scale), limits: values.limits.split(",").map(Number) }),
 };
 

@@ -1,6 +1,7 @@
 /** The kinds of work that a load does, each as one request of many. */
 import { createHash } from "node:crypto";
 import type { LoadClient, LoadRequest } from "./client.ts";
+import { abortUpload, liveOnce } from "./cycle.ts";
 import { type LoadObject, type ObjectSet, objectsOf } from "./objects.ts";
 
 export interface LoadOrder {
@@ -13,7 +14,7 @@ export interface LoadOrder {
   readonly objects: ObjectSet;
 }
 
-export type WorkName = "create" | "put" | "get" | "range" | "head" | "list" | "lock" | "verify" | "remove";
+export type WorkName = "create" | "put" | "get" | "range" | "head" | "list" | "lock" | "cycle" | "verify" | "remove";
 
 /** Does the i-th request and throws when the answer is not what it should be. */
 type Work = (client: LoadClient, i: number) => Promise<void>;
@@ -21,17 +22,18 @@ type Work = (client: LoadClient, i: number) => Promise<void>;
 const rangeBytes = 65_536;
 /** An entry of a list: name and size of an object of one digit's size. */
 const smallestEntryBytes = 80;
+const abortEvery = 20;
 
-export function workOf({ work, objects: set, requests }: LoadOrder): Work {
+export function workOf({ work, url, objects: set }: LoadOrder): Work {
   const objects = work === "list" || work === "create" ? [] : objectsOf(set);
   const objectAt = (i: number): LoadObject => objects[i % objects.length] ?? fail("no objects to work on");
-  return works[work]({ objectAt, set, requests });
+  return works[work]({ objectAt, set, url });
 }
 
 interface Scene {
   readonly objectAt: (i: number) => LoadObject;
   readonly set: ObjectSet;
-  readonly requests: number;
+  readonly url: string;
 }
 
 const works: Readonly<Record<WorkName, (scene: Scene) => Work>> = {
@@ -63,6 +65,10 @@ const works: Readonly<Record<WorkName, (scene: Scene) => Work>> = {
   lock: (scene) => (client, i) => {
     const { id, pieces } = scene.objectAt(i);
     return expectAnswer(client, { method: "POST", path: `locks/${id}`, pieces }, 200, 0);
+  },
+  cycle: (scene) => async (client, i) => {
+    await liveOnce(client, scene.objectAt(i));
+    if (i % abortEvery === 0) await abortUpload(scene.url);
   },
   verify: (scene) => async (client, i) => {
     const { id } = scene.objectAt(i);
