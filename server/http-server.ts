@@ -1,14 +1,7 @@
 /** The HTTP server around the application: limits, time-outs, TLS, and ending without cutting anybody off. */
-import {
-  createServer,
-  type IncomingMessage,
-  type RequestListener,
-  type ServerOptions,
-  type ServerResponse,
-} from "node:http";
-import { createServer as createTlsServer } from "node:https";
+import type { IncomingMessage, RequestListener, ServerOptions, ServerResponse } from "node:http";
 import type { Server, Socket } from "node:net";
-import { Server as TlsServer } from "node:tls";
+import { createServer, loadHttps } from "./http/node-http.ts";
 import { holdContinue } from "./http/request-body.ts";
 import { RequestTurns } from "./http/request-turns.ts";
 import { type TlsSettings, tlsOptions } from "./tls-settings.ts";
@@ -39,7 +32,7 @@ export function createHttpServer(application: RequestListener, tls: TlsSettings 
   const server =
     tls === undefined
       ? createServer(serverOptions)
-      : createTlsServer({
+      : loadHttps().createServer({
           ...serverOptions,
           ...tlsOptions(tls),
         });
@@ -90,7 +83,7 @@ export function createHttpServer(application: RequestListener, tls: TlsSettings 
       return closed;
     },
     replaceCertificate: (settings) => {
-      if (server instanceof TlsServer) server.setSecureContext(tlsOptions(settings));
+      if ("setSecureContext" in server) server.setSecureContext(tlsOptions(settings));
     },
   };
 }

@@ -19,6 +19,7 @@ import { PolicyFile } from "./policy/policy-file.ts";
 import { handleSignals } from "./signals.ts";
 import { takeActivatedSocket } from "./socket-activation.ts";
 import { assembleStorage } from "./storage/assemble.ts";
+import { threadsFor } from "./storage/disk/disk-queue.ts";
 import { openStorage } from "./storage/open-storage.ts";
 import { programVersion } from "./version.ts";
 
@@ -38,8 +39,8 @@ async function serve(options: ServerOptions): Promise<void> {
   logModes(options);
   const accessLog = options.accessLog === undefined ? undefined : await openAccessLog(options.accessLog, log);
   const tls = options.tls ? await openTlsFiles(options, log) : undefined;
-  const { dataFolder, storage: location, groupAccessible: isGroupAccessible } = options;
-  const storage = await openStorage({ dataFolder, location, isGroupAccessible }, process.env, log);
+  const { dataFolder, storage: location, groupAccessible: isGroupAccessible, maxDiskTransfers } = options;
+  const storage = await openStorage({ dataFolder, location, isGroupAccessible, maxDiskTransfers }, process.env, log);
   const observation = await openObservation(options.observation, {
     probe: storage.probe,
     hasPasswords: htpasswd !== undefined,
@@ -116,7 +117,11 @@ async function main(): Promise<void> {
     const commandLine = parseCommandLine(process.argv.slice(2));
     if (commandLine.action === "help") process.stdout.write(helpText());
     else if (commandLine.action === "version") process.stdout.write(`${programVersion()}\n`);
-    else await serve(commandLine.options);
+    else {
+      // Counts until the first work of the threads.
+      process.env["UV_THREADPOOL_SIZE"] ??= String(threadsFor(commandLine.options.maxDiskTransfers));
+      await serve(commandLine.options);
+    }
   } catch (error) {
     log(`error: ${error instanceof Error ? error.message : String(error)}`);
     if (!(error instanceof CofferError) && error instanceof Error && !("code" in error)) log(error.stack ?? "");

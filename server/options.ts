@@ -5,6 +5,7 @@ import { parseArgs } from "node:util";
 import { CofferError } from "../shared/errors.ts";
 import { commandsHelp } from "./cli/commands.ts";
 import { type ObservationOptions, parseObservation } from "./observation/observation-options.ts";
+import { defaultTransfers, mostTransfers } from "./storage/disk/disk-queue.ts";
 
 export interface ServerOptions {
   readonly dataFolder: string;
@@ -36,6 +37,8 @@ export interface ServerOptions {
   readonly maximumBytes?: number;
   /** Who may do what, instead of what the flags say. */
   readonly policyFile?: string;
+  /** How many packs may be read from or written to the disk at the same time. */
+  readonly maxDiskTransfers: number;
 }
 
 export type CommandLine =
@@ -89,6 +92,11 @@ const flags = {
   listen: { type: "string", value: "ADDRESS", help: `HOST:PORT, :PORT or unix:/SOCKET (default "${defaultListen}")` },
   log: { type: "string", value: "FILE", help: 'write an access log ("-": to standard output)' },
   "log-format": { type: "string", value: "FORMAT", help: 'of the access log, combined or json (default "combined")' },
+  "max-disk-transfers": {
+    type: "string",
+    value: "N",
+    help: `read and write at most N packs at the same time, however many clients there are (default ${defaultTransfers})`,
+  },
   "max-size": { type: "string", value: "BYTES", help: "how much all repositories may hold together (0: no limit)" },
   "min-free-space": {
     type: "string",
@@ -173,6 +181,7 @@ function toOptions(booleans: Map<FlagName, boolean>, strings: Map<FlagName, stri
     ...optional("proxyUserHeader", parseHeaderName(strings.get("proxy-auth-username") ?? "")),
     ...optional("tlsClientAuthorities", strings.get("tls-client-ca")),
     ...optional("cpuProfile", strings.get("cpu-profile")),
+    maxDiskTransfers: parseTransfers(strings.get("max-disk-transfers") ?? String(defaultTransfers)),
     ...optional("accessLog", strings.get("log")),
     ...optional("storage", strings.get("storage")),
     ...optional("tlsCertificate", strings.get("tls-cert")),
@@ -284,6 +293,12 @@ function parseMaximumSize(text = "0"): { maximumBytes?: number } {
   if (!/^[+-]?\d{1,15}$/.test(text)) usage(`--max-size expected a number of bytes, got ${JSON.stringify(text)}`);
   const bytes = Number(text);
   return bytes > 0 ? { maximumBytes: bytes } : {};
+}
+
+function parseTransfers(text: string): number {
+  const transfers = /^\d{1,4}$/.test(text) ? Number(text) : 0;
+  if (transfers >= 1 && transfers <= mostTransfers) return transfers;
+  return usage(`--max-disk-transfers expected a number from 1 to ${mostTransfers}, got ${JSON.stringify(text)}`);
 }
 
 function usage(message: string): never {

@@ -2,14 +2,13 @@
 import { setFlagsFromString } from "node:v8";
 
 /**
- * Files, password hashes and host names share one pool of threads, which has four threads unless told otherwise before its first
- * use. Two of them can be busy with passwords, and a disk that seeks wants to know more than two wishes at a time. More than
- * eight only wake each other up.
- */
-process.env["UV_THREADPOOL_SIZE"] ??= "8";
-
-/**
  * What a request leaves behind is garbage when it ends. The space for such young objects would grow to 128 MiB under load and
  * never shrink while the load lasts; collecting it a little more often costs nothing that could be measured.
  */
 setFlagsFromString("--semi-space-growth-factor=1");
+
+/**
+ * What is garbage only later is collected when there is 40 % more than what is needed, and not several times as much: 20 MiB less under many
+ * small requests, for CPU time that could not be measured.
+ */
+setFlagsFromString("--heap-growing-percent=40");

@@ -1,7 +1,8 @@
 /** Short answers, and the one table from error codes to HTTP statuses. Source: the response conventions of docs/protocol.md. */
-import { type OutgoingHttpHeaders, type ServerResponse, STATUS_CODES } from "node:http";
+import type { OutgoingHttpHeaders, ServerResponse } from "node:http";
 import type { ErrorCode } from "../../shared/errors.ts";
 import type { Answer } from "./locals.ts";
+import { statusTexts } from "./node-http.ts";
 
 const statusesOfErrors: Readonly<Partial<Record<ErrorCode, number>>> = {
   malformed: 400,
@@ -32,7 +33,7 @@ export function answerProblem(
   response: Answer,
   status: number,
   headers: OutgoingHttpHeaders = {},
-  text: string = STATUS_CODES[status] ?? "Unknown",
+  text: string = statusTexts[status] ?? "Unknown",
 ): void {
   const body = `${text}\n`;
   response.writeHead(status, {

@@ -58,10 +58,10 @@ export class Login {
     credentials: Credentials | undefined,
     clientAddress: string,
   ): Promise<LoginResult> {
-    // Without credentials nothing is guessed, and a certificate is no guess; nor may its owner be taken for others of the same address.
-    const hasCertificate = request.socket instanceof TLSSocket && request.socket.authorized;
-    if (this.#throttle === undefined || credentials === undefined || hasCertificate) return this.#ask(request);
-    const key = `${clientAddress} ${request.headers.authorization}`;
+    // Without credentials nothing is guessed.
+    if (this.#throttle === undefined || credentials === undefined) return this.#ask(request);
+    // With a certificate, the same words can come from somebody else.
+    const key = `${clientAddress} ${fingerprintOf(request)} ${request.headers.authorization}`;
     const underWay = this.#attempts.get(key);
     if (underWay !== undefined) return underWay;
     const attempt = this.#attempt(this.#throttle, request, { user: credentials.user, clientAddress }).finally(() =>
@@ -103,6 +103,11 @@ export class Login {
       this.#waitingCount -= 1;
     }
   }
+}
+
+/** Of the certificate that the client has shown; empty without one. */
+function fingerprintOf({ socket }: LoginRequest): string {
+  return socket instanceof TLSSocket ? (socket.getPeerCertificate().fingerprint256 ?? "") : "";
 }
 
 /** Lets those through who have logged in. */

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from "node:http";
 import { CofferError } from "../../shared/errors.ts";
 
 /** Received, but not yet asked for: more than that waits in the network. */
-const queueBytes = 262_144;
+const queueBytes = 131_072;
 
 /** How much of an unwanted body is read so that the connection can be used again. Larger ones cost the connection. */
 const discardedBytes = 33_554_432;

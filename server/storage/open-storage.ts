@@ -26,17 +26,20 @@ export interface StorageChoice {
   /** Holds the repositories, or only uploads that are not whole yet when the repositories are elsewhere. */
   readonly dataFolder: string;
   readonly isGroupAccessible?: boolean;
+  /** How many packs may use the disk at the same time. */
+  readonly maxDiskTransfers?: number;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
 
 /** Opens the storage, removes what earlier runs left, and finds out what it can do. Throws `usage` and `unavailable`. */
 export async function openStorage(
-  { location, dataFolder, isGroupAccessible = false }: StorageChoice,
+  choice: StorageChoice,
   environment: Environment,
   log: (line: string) => void,
 ): Promise<OpenedStorage> {
-  if (location === undefined) return openDisk(dataFolder, isGroupAccessible, log);
+  const { location, dataFolder } = choice;
+  if (location === undefined) return openDisk(choice, log);
   if (!location.startsWith("s3:")) {
     const got = JSON.stringify(location);
     throw new CofferError("usage", `--storage expected s3:..., got ${got}; a folder is given by --path`);
@@ -51,11 +54,10 @@ export async function openStorage(
 }
 
 async function openDisk(
-  dataFolder: string,
-  isGroupAccessible: boolean,
+  { dataFolder, isGroupAccessible = false, maxDiskTransfers: transfers }: StorageChoice,
   log: (line: string) => void,
 ): Promise<OpenedStorage> {
-  const repositories = new DiskRepositories(dataFolder, { isGroupAccessible });
+  const repositories = new DiskRepositories(dataFolder, { isGroupAccessible, transfers });
   const swept = await repositories.sweep();
   if (swept > 0) log(`Removed ${swept} unfinished uploads of an earlier run`);
   return {

@@ -27,6 +27,7 @@ describe("the command line", () => {
     expect(optionsOf()).to.deep.equal({
       dataFolder,
       listen: ":8000",
+      maxDiskTransfers: 5,
       tls: false,
       tlsMinimumVersion: "1.2",
       authentication: true,
@@ -87,6 +88,8 @@ describe("the command line", () => {
     [["--tls", "--tls-client-ca", "x", "--no-auth"], /drop --no-auth/],
     [["--tls", "--tls-client-ca", "x", "--proxy-auth-username", "u"], /add --tls-client-auth required/],
     [["--proxy-auth-username", "a b"], /expected the name of a header, got "a b"/],
+    [["--max-disk-transfers", "0"], /--max-disk-transfers expected a number from 1 to 256, got "0"/],
+    [["--max-disk-transfers=many"], /--max-disk-transfers expected a number from 1 to 256, got "many"/],
     [["--private-repos", "--no-auth"], /--private-repos needs to know the users/],
     [["--log-format", "xml"], /--log-format expected combined or json, got "xml"/],
     [["--min-free-space", "lots"], /--min-free-space expected a size like 500M or 1073741824, got "lots"/],

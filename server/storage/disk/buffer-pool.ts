@@ -1,7 +1,7 @@
 /** Buffers of one size that are used again, so that reading costs no garbage. */
 
 export const pooledBufferBytes = 262_144;
-const keptBuffers = 32;
+const keptBuffers = 8;
 
 const freeBuffers: Buffer[] = [];
 

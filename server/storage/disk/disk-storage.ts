@@ -5,10 +5,11 @@
 import { dirname, join } from "node:path";
 import { CofferError } from "../../../shared/errors.ts";
 import { describeHandle, type FileHandle, type FileType, folderOf, pathOf } from "../../../shared/format/layout.ts";
-import { Gate } from "../../gate.ts";
 import { isFolderName } from "../folder-name.ts";
 import type { ByteSelection } from "../selection.ts";
 import type { Repositories, Storage, StoredContent, StoredFile, StoredUsage } from "../storage.ts";
+import { pooledBufferBytes } from "./buffer-pool.ts";
+import { DiskQueue, defaultTransfers } from "./disk-queue.ts";
 import { openDownload } from "./download.ts";
 import { failedWith, fileSystemError, groupModes, ownerModes, statusOf, unlinkFile } from "./file-system.ts";
 import { Folders } from "./folders.ts";
@@ -19,14 +20,9 @@ import { Uploader, type UploadPlace } from "./upload.ts";
 import { ownFolder, Uploads } from "./uploads.ts";
 import { measureUsage } from "./usage.ts";
 
-/**
- * How many files may be read or written at once. Packs and the small files have gates of their own, so that many transfers of packs
- * never delay a lock. Nobody keeps a place while waiting for a client.
- */
-const packPlaces = 64;
-const smallFilePlaces = 64;
-
 export interface DiskSettings {
+  /** How many packs may be read or written at the same time; 5 when absent. */
+  readonly transfers?: number | undefined;
   /** New files and folders are also for the group of the data folder's files. */
   readonly isGroupAccessible?: boolean;
 }
@@ -36,7 +32,7 @@ export class DiskRepositories implements Repositories {
   readonly #uploads: Uploads;
   readonly #shared: SharedState;
 
-  constructor(dataFolder: string, { isGroupAccessible = false }: DiskSettings = {}) {
+  constructor(dataFolder: string, { transfers = defaultTransfers, isGroupAccessible = false }: DiskSettings = {}) {
     this.#dataFolder = dataFolder;
     const modes = isGroupAccessible ? groupModes : ownerModes;
     const folders = new Folders(modes);
@@ -45,8 +41,7 @@ export class DiskRepositories implements Repositories {
       folders,
       uploader: new Uploader(folders, this.#uploads),
       listThread: new ListThread(),
-      packGate: new Gate(packPlaces),
-      smallFileGate: new Gate(smallFilePlaces),
+      queue: new DiskQueue(transfers),
     };
   }
 
@@ -54,7 +49,7 @@ export class DiskRepositories implements Repositories {
     if (!folders.every(isFolderName) || folders[0] === ownFolder) {
       throw new CofferError("not-found", `repository ${JSON.stringify(folders)} cannot be a folder`);
     }
-    return new DiskStorage(join(this.#dataFolder, ...folders), this.#shared);
+    return new DiskStorage(join(this.#dataFolder, ...folders), folders[0] ?? "", this.#shared);
   }
 
   /** What is stored, unfinished uploads left out. It blocks; to be called before the first request. */
@@ -77,16 +72,18 @@ interface SharedState {
   readonly folders: Folders;
   readonly uploader: Uploader;
   readonly listThread: ListThread;
-  readonly packGate: Gate;
-  readonly smallFileGate: Gate;
+  readonly queue: DiskQueue;
 }
 
 class DiskStorage implements Storage {
   readonly #repository: string;
+  /** Whose requests wait for the disk in one line: the user, where users have folders of their own. */
+  readonly #owner: string;
   readonly #shared: SharedState;
 
-  constructor(repository: string, shared: SharedState) {
+  constructor(repository: string, owner: string, shared: SharedState) {
     this.#repository = repository;
+    this.#owner = owner;
     this.#shared = shared;
   }
 
@@ -108,7 +105,7 @@ class DiskStorage implements Storage {
   async stat(handle: FileHandle): Promise<number> {
     const path = this.#pathOf(handle);
     try {
-      const status = await statusOf(path);
+      const status = await this.#shortly(() => statusOf(path));
       if (status.isFile()) return status.size;
     } catch (error) {
       throw fileSystemError(error, `cannot find ${describeHandle(handle)}`);
@@ -118,7 +115,8 @@ class DiskStorage implements Storage {
 
   async read(handle: FileHandle, selection?: ByteSelection): Promise<StoredContent> {
     try {
-      return await openDownload(this.#pathOf(handle), selection, this.#gateFor(handle.type));
+      const isShort = handle.type !== "data" || isSmall(selection);
+      return await openDownload(this.#pathOf(handle), selection, this.#shared.queue.turnFor(this.#owner, isShort));
     } catch (error) {
       throw fileSystemError(error, `cannot read ${describeHandle(handle)}`);
     }
@@ -128,10 +126,17 @@ class DiskStorage implements Storage {
     const path = this.#pathOf(handle);
     const received = new ReceivedBody(body);
     try {
-      await this.#shared.uploader.refuseExisting(path);
-      if (handle.type === "config") await statusOf(this.#repository);
-      await received.gather();
-      await this.#shared.uploader.store(this.#placeOf(handle), received, this.#gateFor(handle.type));
+      await this.#shortly(() => this.#shared.uploader.refuseExisting(path));
+      if (handle.type === "config") await this.#shortly(() => statusOf(this.#repository));
+      // The beginning is awaited without a place in the queue: what is small never waits for its client while it holds one.
+      await received.begin();
+      const turn = this.#shared.queue.turnFor(this.#owner, handle.type !== "data" || received.isComplete);
+      await turn.take();
+      try {
+        await this.#shared.uploader.store(this.#placeOf(handle), received, turn);
+      } finally {
+        turn.end();
+      }
     } catch (error) {
       throw this.#uploadError(error, handle);
     } finally {
@@ -149,7 +154,7 @@ class DiskStorage implements Storage {
   async remove(handle: FileHandle): Promise<void> {
     const path = this.#pathOf(handle);
     try {
-      await unlinkFile(path);
+      await this.#shortly(() => unlinkFile(path));
     } catch (error) {
       // A folder or a device under this name is not one of our files, which is as good as absent.
       if (failedWith(error, "ENOENT", "ENOTDIR", "EISDIR", "EPERM") && !(await isRegularFile(path))) return;
@@ -157,14 +162,14 @@ class DiskStorage implements Storage {
     }
     if (handle.type === "data" || handle.type === "locks") return;
     try {
-      await this.#shared.folders.sync(dirname(path));
+      await this.#shortly(() => this.#shared.folders.sync(dirname(path)));
     } catch (error) {
       throw fileSystemError(error, `cannot make the removal of ${describeHandle(handle)} durable`);
     }
   }
 
-  #gateFor(type: FileHandle["type"]): Gate {
-    return type === "data" ? this.#shared.packGate : this.#shared.smallFileGate;
+  #shortly<Result>(action: () => Promise<Result>): Promise<Result> {
+    return this.#shared.queue.shortly(this.#owner, action);
   }
 
   #placeOf(handle: FileHandle): UploadPlace {
@@ -179,6 +184,14 @@ class DiskStorage implements Storage {
   #pathOf(handle: FileHandle): string {
     return join(this.#repository, pathOf(handle));
   }
+}
+
+/** True for what fits one buffer, whatever the size of the file. */
+function isSmall(selection: ByteSelection | undefined): boolean {
+  if (selection === undefined) return false;
+  if ("suffixBytes" in selection) return selection.suffixBytes <= pooledBufferBytes;
+  const { firstByte, lastByte = Number.POSITIVE_INFINITY } = selection;
+  return lastByte - firstByte < pooledBufferBytes;
 }
 
 async function isRegularFile(path: string): Promise<boolean> {

@@ -1,21 +1,22 @@
 /** Reading stored files in pooled buffers. */
 import { CofferError } from "../../../shared/errors.ts";
-import type { Gate } from "../../gate.ts";
 import { type ByteExtent, type ByteSelection, requireExtent } from "../selection.ts";
 import type { StoredContent } from "../storage.ts";
 import { pooledBufferBytes, returnBuffer, takeBuffer } from "./buffer-pool.ts";
+import type { DiskTurn } from "./disk-turn.ts";
 import { closeFile, openFile, readFlags, readFully, statusOfOpen } from "./file-system.ts";
 
 /**
  * Opens a file and reads the beginning of what was selected. A selection that fits one buffer is read whole and the file closed
- * before anybody waits for a client. Each read takes a place of the gate for itself.
+ * before anybody waits for a client.
  */
-export function openDownload(path: string, selection: ByteSelection | undefined, gate: Gate): Promise<Download> {
-  return gate.run(() => openWithPlace(path, selection, gate));
-}
-
-async function openWithPlace(path: string, selection: ByteSelection | undefined, gate: Gate): Promise<Download> {
-  const source = new OpenFile(await openFile(path, readFlags));
+export async function openDownload(
+  path: string,
+  selection: ByteSelection | undefined,
+  turn: DiskTurn,
+): Promise<Download> {
+  await turn.take(pooledBufferBytes);
+  const source = new OpenFile(await endOnError(turn, openFile(path, readFlags)), turn);
   const buffer = takeBuffer();
   try {
     const status = statusOfOpen(source.descriptor);
@@ -24,10 +25,20 @@ async function openWithPlace(path: string, selection: ByteSelection | undefined,
     const beginning = buffer.subarray(0, Math.min(extent.lengthBytes, pooledBufferBytes));
     await readWhole(source, beginning, extent.offsetBytes, path);
     if (beginning.length === extent.lengthBytes) source.close();
-    return new Download({ path, source, gate }, status.size, extent, buffer);
+    else turn.lend();
+    return new Download(path, status.size, extent, source, buffer);
   } catch (error) {
     returnBuffer(buffer);
     source.close();
+    throw error;
+  }
+}
+
+async function endOnError(turn: DiskTurn, opening: Promise<number>): Promise<number> {
+  try {
+    return await opening;
+  } catch (error) {
+    turn.end();
     throw error;
   }
 }
@@ -39,60 +50,61 @@ async function readWhole(source: OpenFile, target: Uint8Array, offsetBytes: numb
   }
 }
 
-/** A descriptor that is closed once. */
+/** A descriptor with its place in the queue; both are given back once. */
 class OpenFile {
   readonly descriptor: number;
+  readonly turn: DiskTurn;
   #isOpen = true;
 
-  constructor(descriptor: number) {
+  constructor(descriptor: number, turn: DiskTurn) {
     this.descriptor = descriptor;
+    this.turn = turn;
   }
 
   close(): void {
     if (!this.#isOpen) return;
     this.#isOpen = false;
     closeFile(this.descriptor);
+    this.turn.end();
   }
-}
-
-/** Where the rest is read from. */
-interface DownloadOrigin {
-  readonly path: string;
-  readonly source: OpenFile;
-  readonly gate: Gate;
 }
 
 class Download implements StoredContent {
   readonly totalBytes: number;
   readonly offsetBytes: number;
   readonly lengthBytes: number;
-  readonly #origin: DownloadOrigin;
+  readonly #path: string;
+  readonly #source: OpenFile;
   #buffer: Buffer | undefined;
 
   /** `buffer` holds the beginning of the extent. */
-  constructor(origin: DownloadOrigin, totalBytes: number, extent: ByteExtent, buffer: Buffer) {
-    this.#origin = origin;
+  constructor(path: string, totalBytes: number, extent: ByteExtent, source: OpenFile, buffer: Buffer) {
+    this.#path = path;
     this.totalBytes = totalBytes;
     this.offsetBytes = extent.offsetBytes;
     this.lengthBytes = extent.lengthBytes;
+    this.#source = source;
     this.#buffer = buffer;
   }
 
   async *chunks(): AsyncIterable<Uint8Array> {
-    const { path, source, gate } = this.#origin;
+    const { turn } = this.#source;
     let givenBytes = 0;
     while (this.#buffer !== undefined && givenBytes < this.lengthBytes) {
       const chunk = this.#buffer.subarray(0, Math.min(pooledBufferBytes, this.lengthBytes - givenBytes));
-      const offsetBytes = this.offsetBytes + givenBytes;
-      if (givenBytes > 0) await gate.run(() => readWhole(source, chunk, offsetBytes, path));
+      if (givenBytes > 0) {
+        await turn.take(chunk.length);
+        await readWhole(this.#source, chunk, this.offsetBytes + givenBytes, this.#path);
+      }
       givenBytes += chunk.length;
-      if (givenBytes === this.lengthBytes) source.close();
+      if (givenBytes === this.lengthBytes) this.#source.close();
+      else turn.lend();
       yield chunk;
     }
   }
 
   async close(): Promise<void> {
-    this.#origin.source.close();
+    this.#source.close();
     if (this.#buffer !== undefined) returnBuffer(this.#buffer);
     this.#buffer = undefined;
   }

@@ -6,6 +6,7 @@ import { rename } from "node:fs/promises";
 import { dirname } from "node:path";
 import { CofferError } from "../../../shared/errors.ts";
 import { Gate } from "../../gate.ts";
+import type { DiskTurn } from "./disk-turn.ts";
 import { closeFile, entryStatusOf, failedWith, linkFile, syncFile } from "./file-system.ts";
 import type { Folders } from "./folders.ts";
 import type { ReceivedBody } from "./received-body.ts";
@@ -36,14 +37,9 @@ export class Uploader {
     this.#uploads = uploads;
   }
 
-  /** Stores the body; takes a place of the gate for whatever may wait for the disk. Throws `already-exists` when the name is taken, which is durable then. */
-  async store(place: UploadPlace, body: ReceivedBody, gate: Gate): Promise<void> {
-    const file = await this.#write(place, body, gate);
-    await gate.run(() => this.#finish(place, file));
-  }
-
-  async #finish(place: UploadPlace, written: TemporaryFile): Promise<void> {
-    let file = written;
+  /** Stores the body; the turn has been taken. Throws `already-exists` when the name is taken, which is durable then. */
+  async store(place: UploadPlace, body: ReceivedBody, turn: DiskTurn): Promise<void> {
+    let file = await this.#write(place, body, turn);
     try {
       file = await this.#publish(place, file);
     } catch (error) {
@@ -66,12 +62,12 @@ export class Uploader {
     if (await exists(path)) await this.#refuse(path);
   }
 
-  async #write(place: UploadPlace, body: ReceivedBody, gate: Gate): Promise<TemporaryFile> {
-    const file = await gate.run(() => this.#uploads.open(dirname(place.path), place.volumeFolder));
+  async #write(place: UploadPlace, body: ReceivedBody, turn: DiskTurn): Promise<TemporaryFile> {
+    const file = await this.#uploads.open(dirname(place.path), place.volumeFolder);
     try {
       try {
-        await body.writeTo(file.descriptor, gate);
-        await gate.run(() => syncFile(file.descriptor));
+        await body.writeTo(file.descriptor, turn);
+        await syncFile(file.descriptor);
       } finally {
         // Some file systems report only here that there was no room.
         closeFile(file.descriptor);

@@ -10,7 +10,7 @@ import { constants } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { CofferError } from "../../../shared/errors.ts";
-import { Gate } from "../../gate.ts";
+import { DiskQueue, defaultTransfers } from "../disk/disk-queue.ts";
 import {
   closeFile,
   createFlags,
@@ -27,8 +27,8 @@ const pieceBytes = 262_144;
 const readWriteFlags = (createFlags & ~constants.O_WRONLY) | constants.O_RDWR;
 
 /** A received upload. Whoever gets one has to close it. */
-/** How many bodies are written to the disk at once. */
-const gate = new Gate(64);
+/** Who may write to the disk. */
+const queue = new DiskQueue(defaultTransfers);
 
 export interface SpooledBody {
   readonly sizeBytes: number;
@@ -41,7 +41,7 @@ export interface SpooledBody {
 export async function spool(body: AsyncIterable<Uint8Array>, folder: string): Promise<SpooledBody> {
   const received = new ReceivedBody(body);
   try {
-    await received.gather();
+    await received.begin();
     const whole = received.whole;
     if (whole === undefined) return await spoolToFile(received, folder);
     const content = Buffer.concat(whole);
@@ -54,7 +54,13 @@ export async function spool(body: AsyncIterable<Uint8Array>, folder: string): Pr
 async function spoolToFile(received: ReceivedBody, folder: string): Promise<SpooledBody> {
   const descriptor = await openNamelessFile(folder);
   try {
-    await received.writeTo(descriptor, gate);
+    const turn = queue.turnFor("", false);
+    await turn.take();
+    try {
+      await received.writeTo(descriptor, turn);
+    } finally {
+      turn.end();
+    }
     return new SpoolFile(descriptor);
   } catch (error) {
     closeFile(descriptor);
