@@ -6,6 +6,7 @@ import { execFileSync } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
+import { requirePrograms } from "../support/programs.ts";
 import { type LaunchedServer, launch, type ServerProgram, serverPrograms } from "../support/rest-servers.ts";
 import { makeTemporaryFolder, type TemporaryFolder } from "../support/temporary-folder.ts";
 
@@ -140,7 +141,8 @@ describe("flags", function () {
       expect(await server.stop()).to.equal(0);
     });
 
-    it(`${program.name} says which certificate it has`, async () => {
+    it(`${program.name} says which certificate it has`, async function () {
+      requirePrograms(this, "openssl");
       const subject = ["-subj", "/CN=x", "-nodes", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256"];
       const files = ["-keyout", fill("@/data/private_key"), "-out", fill("@/data/public_key")];
       execFileSync("openssl", ["req", "-x509", ...subject, ...files], { stdio: "ignore" });
