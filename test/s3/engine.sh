@@ -16,6 +16,8 @@ spawn() {
   shift
   setsid "$@" >>"$D/log/$name.out" 2>&1 </dev/null &
   echo "$! $name" >>"$D/pids"
+  # The shell need not tell how it ended.
+  disown
 }
 
 # wait_for SECONDS WHAT COMMAND...

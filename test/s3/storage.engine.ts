@@ -64,13 +64,18 @@ describe(`restic's own S3 backend on ${store}`, function () {
     const overServer = { RESTIC_REPOSITORY: `rest:${server.url}user/repository/`, RESTIC_PASSWORD: "test" };
     const directly = { ...keys, RESTIC_REPOSITORY: `${location}/user/repository`, RESTIC_PASSWORD: "test" };
     expectExit(await runRestic(["init"], { env: overServer }));
-    for (const env of [overServer, directly, overServer]) {
+    // Without TLS, restic's backend uploads in a way that Swift does not know: there it can only read.
+    const writers = store === "swift" ? [overServer] : [overServer, directly, overServer];
+    for (const env of writers) {
       expectExit(await runRestic(["backup", "--no-cache", source.path], { env }));
-      expectExit(await runRestic(["check", "--no-cache", "--read-data"], { env }));
+      expectExit(await runRestic(["check", "--no-cache", "--no-lock", "--read-data"], { env: directly }));
     }
-    expectExit(await runRestic(["forget", "--no-cache", "--keep-last", "1", "--prune"], { env: directly }));
+    expectExit(
+      await runRestic(["forget", "--no-cache", "--keep-last", "1", "--prune"], { env: writers.at(-2) ?? overServer }),
+    );
+    expectExit(await runRestic(["check", "--no-cache", "--read-data"], { env: overServer }));
     for (const env of [overServer, directly]) {
-      const { stdout } = expectExit(await runRestic(["snapshots", "--no-cache", "--json"], { env }));
+      const { stdout } = expectExit(await runRestic(["snapshots", "--no-cache", "--no-lock", "--json"], { env }));
       expect(JSON.parse(stdout)).to.have.length(1);
     }
     await server.stop();
