@@ -157,12 +157,13 @@ export function parseCommandLine(parameters: readonly string[]): CommandLine {
 }
 
 function toOptions(booleans: Map<FlagName, boolean>, strings: Map<FlagName, string>): ServerOptions {
+  const isOn = (name: FlagName): boolean => booleans.get(name) === true;
   // Absolute, whatever becomes of the folder that the server was started in.
   const dataFolder = resolve(strings.get("path") ?? defaultDataFolder);
-  const tls = booleans.get("tls") ?? false;
-  const authentication = !(booleans.get("no-auth") ?? false);
-  const privateRepositories = booleans.get("private-repos") ?? false;
-  const appendOnly = booleans.get("append-only") ?? false;
+  const tls = isOn("tls");
+  const authentication = !isOn("no-auth");
+  const privateRepositories = isOn("private-repos");
+  const appendOnly = isOn("append-only");
   const options = {
     dataFolder,
     listen: strings.get("listen") ?? defaultListen,
@@ -170,13 +171,13 @@ function toOptions(booleans: Map<FlagName, boolean>, strings: Map<FlagName, stri
     tlsMinimumVersion: parseTlsVersion(strings.get("tls-min-ver") ?? "1.2"),
     authentication,
     htpasswdFile: strings.get("htpasswd-file") ?? join(dataFolder, ".htpasswd"),
-    createFirstUser: booleans.get("create-first-user") ?? false,
+    createFirstUser: isOn("create-first-user"),
     appendOnly,
     privateRepositories,
     observation: toObservation(booleans, strings),
-    verifyUploads: !(booleans.get("no-verify-upload") ?? false),
-    groupAccessible: booleans.get("group-accessible-repos") ?? false,
-    debug: booleans.get("debug") ?? false,
+    verifyUploads: !isOn("no-verify-upload"),
+    groupAccessible: isOn("group-accessible-repos"),
+    debug: isOn("debug"),
     tlsClientAuthentication: parseClientAuthentication(strings.get("tls-client-auth") ?? "optional"),
     ...optional("proxyUserHeader", parseHeaderName(strings.get("proxy-auth-username") ?? "")),
     ...optional("tlsClientAuthorities", strings.get("tls-client-ca")),
