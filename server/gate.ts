@@ -20,16 +20,6 @@ export class Gate {
     return new Promise((resolve) => this.#waiting.push(resolve));
   }
 
-  /** Does something with a place, and gives the place back. */
-  async run<Result>(action: () => Promise<Result>): Promise<Result> {
-    await this.enter();
-    try {
-      return await action();
-    } finally {
-      this.leave();
-    }
-  }
-
   leave(): void {
     const next = this.#waiting.shift();
     if (next === undefined) this.#freePlaces += 1;

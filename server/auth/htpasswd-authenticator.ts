@@ -45,7 +45,8 @@ export class HtpasswdAuthenticator implements Authenticator {
     try {
       return new HtpasswdAuthenticator(path, log, now, await load(path, log));
     } catch (cause) {
-      const message = `cannot load ${path} (use --no-auth to disable): ${(cause as Error).message}`;
+      const reason = (cause as Error).message;
+      const message = `cannot load ${path} (use --no-auth to disable): ${reason}; --create-first-user makes one`;
       throw new CofferError("usage", message, { cause });
     }
   }
