@@ -54,7 +54,8 @@ describe("the command line as a process", function () {
   describe("signals", () => {
     interface RunningBackup {
       readonly child: ChildProcess;
-      readonly finished: Promise<{ exitCode: number | null; stdout: string; stderr: string }>;
+      /** How it ended: its exit code, or the signal that ended it. */
+      readonly finished: Promise<{ exitCode: number | NodeJS.Signals; stdout: string; stderr: string }>;
     }
 
     /** A backup that would take half a minute; when this settles it has printed `sign`. */
@@ -72,7 +73,7 @@ describe("the command line as a process", function () {
         texts.stderr += text;
       });
       const finished = new Promise<Awaited<RunningBackup["finished"]>>((resolve) => {
-        child.once("close", (exitCode) => resolve({ exitCode, ...texts }));
+        child.once("close", (code, signal) => resolve({ exitCode: code ?? signal ?? -1, ...texts }));
       });
       await until(() => texts.stdout.includes(sign) || child.exitCode !== null);
       return { child, finished };
