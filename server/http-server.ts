@@ -77,9 +77,9 @@ export function createHttpServer(application: RequestListener, tls: TlsSettings 
       isDraining = true;
       for (const response of running) response.shouldKeepAlive = false;
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
-      const busy = new Set<string>(Array.from(running, (response) => peerOf(response.socket)));
+      const isBusy = tls === undefined ? isOneOf(socketsOf(running)) : isOnLineOf(socketsOf(running));
       // Node does not count those as idle that have not sent a whole request yet, or not agreed on keys.
-      for (const socket of sockets) if (!busy.has(peerOf(socket))) socket.destroy();
+      for (const socket of sockets) if (!isBusy(socket)) socket.destroy();
       return closed;
     },
     replaceCertificate: (settings) => {
@@ -93,9 +93,24 @@ function track(sockets: Set<Socket>, socket: Socket): void {
   socket.once("close", () => sockets.delete(socket));
 }
 
-/** The same for a bare line and the TLS on it. */
-function peerOf(socket: Socket | null): string {
-  return `${socket?.remoteAddress} ${socket?.remotePort}`;
+function socketsOf(responses: Iterable<ServerResponse>): Socket[] {
+  return Array.from(responses, ({ socket }) => socket).filter((socket) => socket !== null);
+}
+
+/** Lines over a socket file have no address, so only the sockets themselves tell them apart. */
+function isOneOf(busy: readonly Socket[]): (socket: Socket) => boolean {
+  const known = new Set(busy);
+  return (socket) => known.has(socket);
+}
+
+/** A bare line and the TLS on it are two sockets with the same peer. */
+function isOnLineOf(busy: readonly Socket[]): (socket: Socket) => boolean {
+  const known = new Set(busy.map(peerOf));
+  return (socket) => known.has(peerOf(socket));
+}
+
+function peerOf({ remoteAddress, remotePort }: Socket): string {
+  return `${remoteAddress} ${remotePort}`;
 }
 
 const lingerMs = 1000;

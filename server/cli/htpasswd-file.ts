@@ -1,8 +1,10 @@
 /** Changing an htpasswd file: everything that a change is not about stays as it is, byte for byte. */
 import { randomBytes } from "node:crypto";
-import { type FileHandle, mkdir, open, readFile, realpath, rename, stat, unlink } from "node:fs/promises";
+import { type FileHandle, open, readFile, realpath, rename, stat, unlink } from "node:fs/promises";
 import { basename, dirname, join } from "node:path";
 import { CofferError } from "../../shared/errors.ts";
+import { ownerModes } from "../storage/disk/file-system.ts";
+import { makeFolders } from "../storage/disk/folders.ts";
 
 /** Gives a user this hash: in the user's line, or in a new one at the end. */
 export function withUser(text: string, user: string, hash: string): string {
@@ -44,7 +46,7 @@ export async function changeHtpasswd(
   { makes }: { readonly makes: boolean },
 ): Promise<void> {
   try {
-    if (makes) await mkdir(dirname(path), { recursive: true, mode: 0o700 });
+    if (makes) await makeFolders(dirname(path), ownerModes.folder);
     // The file behind a link is changed, not the link.
     const target = await realpath(path).catch((error: NodeJS.ErrnoException) => {
       if (makes && error.code === "ENOENT") return path;

@@ -105,9 +105,10 @@ export class Login {
   }
 }
 
-/** Of the certificate that the client has shown; empty without one. */
+/** Of the certificate that counts as a login; empty without one. Asking for it costs, and most clients have none. */
 function fingerprintOf({ socket }: LoginRequest): string {
-  return socket instanceof TLSSocket ? (socket.getPeerCertificate().fingerprint256 ?? "") : "";
+  if (!(socket instanceof TLSSocket) || !socket.authorized) return "";
+  return socket.getPeerCertificate().fingerprint256 ?? "";
 }
 
 /** Lets those through who have logged in. */

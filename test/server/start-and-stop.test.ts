@@ -1,7 +1,7 @@
 /** Starting, listening and ending as a process: cases I, K, L, X18 and X24 to X26 of docs/protocol.md 3. */
 import { execFileSync, spawn, spawnSync } from "node:child_process";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
-import { connect } from "node:net";
+import { connect, type Socket } from "node:net";
 import { dirname, join } from "node:path";
 import { connect as connectTls } from "node:tls";
 import { expect } from "chai";
@@ -316,15 +316,20 @@ describe("the server as a process", function () {
   describe("X24: ending", () => {
     const body = testBytes("ending", 2_000_000);
 
+    /** Sends three quarters of the body; the rest stays to be sent. */
+    async function beginUpload(server: TestServer, socket: Socket): Promise<void> {
+      socket.write(`POST /data/${sha256(body)} HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n`);
+      socket.write(body.subarray(0, 1_500_000));
+      await waitUntil(() => readdirSync(join(server.dataPath, ".coffer/uploads")).length === 1);
+    }
+
     it("lets an upload finish, takes no new connection, and exits with 0", async () => {
       const server = await start();
       const idle = connect(server.port, "127.0.0.1");
       const idleClosed = collectText(idle);
       const upload = connect(server.port, "127.0.0.1");
       const answer = collectText(upload);
-      upload.write(`POST /data/${sha256(body)} HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n`);
-      upload.write(body.subarray(0, 1_500_000));
-      await waitUntil(() => readdirSync(join(server.dataPath, ".coffer/uploads")).length === 1);
+      await beginUpload(server, upload);
       const stopped = server.stop();
       await idleClosed;
       await new Promise<void>((resolve) => {
@@ -336,6 +341,20 @@ describe("the server as a process", function () {
       expect(server.stderr).to.match(/\nshutdown cleanly\n$/);
       await server.restart();
       expect((await ask(server, "GET", `/data/${sha256(body)}`)).body.equals(body)).to.equal(true);
+    });
+
+    it("tells busy lines over a socket file from idle ones", async () => {
+      const path = join(folder.path, "socket");
+      const server = await start({ listen: `unix:${path}` });
+      const idleClosed = collectText(connect(path));
+      const upload = connect(path);
+      const answer = collectText(upload);
+      await beginUpload(server, upload);
+      const stopped = server.stop();
+      await idleClosed;
+      upload.write(body.subarray(1_500_000));
+      expect(await answer).to.match(/^HTTP\/1\.1 200 (?:.|\s)*Connection: close/i);
+      expect(await stopped).to.equal(0);
     });
 
     it("does not wait for clients that only keep their connection", async () => {
@@ -350,9 +369,7 @@ describe("the server as a process", function () {
       const server = await start();
       const upload = connect(server.port, "127.0.0.1");
       const answer = collectText(upload);
-      upload.write(`POST /data/${sha256(body)} HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n`);
-      upload.write(body.subarray(0, 1_500_000));
-      await waitUntil(() => readdirSync(join(server.dataPath, ".coffer/uploads")).length === 1);
+      await beginUpload(server, upload);
       server.signal("SIGINT");
       await waitUntil(() => connectFails(server.port));
       expect(await server.stop()).to.equal(1);
@@ -363,9 +380,7 @@ describe("the server as a process", function () {
       const server = await start();
       const upload = connect(server.port, "127.0.0.1");
       const answer = collectText(upload);
-      upload.write(`POST /data/${sha256(body)} HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n`);
-      upload.write(body.subarray(0, 1_500_000));
-      await waitUntil(() => readdirSync(join(server.dataPath, ".coffer/uploads")).length === 1);
+      await beginUpload(server, upload);
       await server.kill();
       await answer;
       expect(readdirSync(join(server.dataPath, ".coffer/uploads"))).to.have.length(1);

@@ -1,6 +1,6 @@
 /** Asks a disk whether it still takes files, by giving it one. */
 import { randomBytes } from "node:crypto";
-import { mkdir, statfs } from "node:fs/promises";
+import { statfs } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { StorageProbe, StorageSpace } from "../probe.ts";
 import {
@@ -13,6 +13,7 @@ import {
   unlinkFile,
   writeFully,
 } from "./file-system.ts";
+import { makeFolders } from "./folders.ts";
 import { ownFolder } from "./uploads.ts";
 
 /** A block of most disks. */
@@ -29,7 +30,7 @@ export class DiskProbe implements StorageProbe {
   async readiness(): Promise<void> {
     // Where uploads grow: what a crash leaves behind is swept with them.
     const folder = join(this.#dataFolder, ownFolder, "uploads");
-    await mkdir(folder, { recursive: true, mode: ownerModes.folder });
+    await makeFolders(folder, ownerModes.folder);
     const path = join(folder, `probe-${randomBytes(12).toString("hex")}`);
     const descriptor = await openFile(path, createFlags, ownerModes.file);
     try {

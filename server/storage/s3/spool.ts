@@ -7,7 +7,6 @@
  */
 import { randomBytes } from "node:crypto";
 import { constants } from "node:fs";
-import { mkdir } from "node:fs/promises";
 import { join } from "node:path";
 import { CofferError } from "../../../shared/errors.ts";
 import { DiskQueue, defaultTransfers } from "../disk/disk-queue.ts";
@@ -20,6 +19,7 @@ import {
   statusOfOpen,
   unlinkFile,
 } from "../disk/file-system.ts";
+import { makeFolders } from "../disk/folders.ts";
 import { ReceivedBody } from "../disk/received-body.ts";
 
 /** How much is read and handed to the connection at once. */
@@ -114,7 +114,7 @@ class SpoolFile implements SpooledBody {
 async function openNamelessFile(folder: string): Promise<number> {
   const path = join(folder, `spool-${randomBytes(12).toString("hex")}`);
   try {
-    await mkdir(folder, { recursive: true, mode: ownerModes.folder });
+    await makeFolders(folder, ownerModes.folder);
     const descriptor = await openFile(path, readWriteFlags, ownerModes.file);
     await unlinkFile(path);
     return descriptor;
