@@ -32,7 +32,8 @@ function handle(request: WorkerRequest): void {
   if (request.kind === "batch") reply(reader.readBatch(request));
   else if (request.kind === "segment") reply(reader.readSegment(request, reply));
   else if (request.kind === "memory") reply(reader.readMemory(request, reply));
-  else finish();
+  else if (request.kind === "finish") finish();
+  else port?.close();
 }
 
 function finish(): void {

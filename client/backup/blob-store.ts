@@ -29,8 +29,9 @@ export class BlobStore {
     this.#emit = emit;
   }
 
-  /** Stores a chunk unless it is known, and writes its id (32 bytes) to `ids` at `offset`. */
+  /** Stores a chunk unless it is known, and writes its id (32 bytes) to `ids` at `offset`. Throws `cancelled` when the backup has ended. */
   store(chunk: Uint8Array, ids: Uint8Array, offset: number): void {
+    this.#memory.throwIfStopped();
     this.#clock.begin();
     // As a string, which costs a third less than a Buffer of its own.
     this.#id.write(hash("sha256", chunk, "binary"), "latin1");

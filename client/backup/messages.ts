@@ -85,7 +85,9 @@ export type WorkerTask = BatchTask | SegmentTask | MemoryTask;
 export type WorkerRequest =
   | WorkerTask
   /** Hand over the pack that is begun, and end. */
-  | { readonly kind: "finish" };
+  | { readonly kind: "finish" }
+  /** End without it. */
+  | { readonly kind: "end" };
 
 /** An error of the system as it crosses threads. */
 export interface PlainError {

@@ -50,14 +50,18 @@ export class PackMemory {
   take(): number {
     for (;;) {
       const seen = Atomics.load(this.#control, changes);
-      if (Atomics.load(this.#control, stopFlag) !== 0) {
-        throw new CofferError("cancelled", "the backup was stopped while a worker waited for a pack buffer");
-      }
+      this.throwIfStopped();
       for (let number = 0; number < this.#views.length; number++) {
         if (Atomics.compareExchange(this.#control, firstState + number, free, taken) === free) return number;
       }
       Atomics.wait(this.#control, changes, seen);
     }
+  }
+
+  /** Throws `cancelled` after `stop`. */
+  throwIfStopped(): void {
+    if (Atomics.load(this.#control, stopFlag) === 0) return;
+    throw new CofferError("cancelled", "the backup was stopped while a worker was at work");
   }
 
   view(number: number): Uint8Array {
@@ -72,7 +76,7 @@ export class PackMemory {
     this.#wake();
   }
 
-  /** Ends all waiting, now and later. */
+  /** Ends all waiting, now and later, and what workers are doing at their next chunk. */
   stop(): void {
     Atomics.store(this.#control, stopFlag, 1);
     this.#wake();

@@ -142,7 +142,7 @@ export class Pipeline {
   async close(): Promise<void> {
     this.#options.signal?.removeEventListener("abort", this.#onCancelled);
     this.#memory.stop();
-    await this.pool.terminate();
+    await this.pool.end();
     if (this.#failure === undefined) return;
     await this.#uploads.settled();
     if (hasErrorCode(this.#failure, "lock-lost", "locked")) return;

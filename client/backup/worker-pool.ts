@@ -34,6 +34,7 @@ interface Member {
   readonly worker: Worker;
   /** Tasks given and not answered. */
   load: number;
+  readonly ended: Promise<unknown>;
   /** Called when it has answered `finish`; set by `finish`. */
   onFinished: ((stages: Readonly<Record<string, number>>) => void) | undefined;
   hasFinished: boolean;
@@ -45,7 +46,7 @@ export class WorkerPool {
   readonly #events: WorkerPoolEvents;
   readonly #members: Member[] = [];
   readonly #waiting: WorkerTask[] = [];
-  #isTerminated = false;
+  #hasEnded = false;
 
   constructor(settings: WorkerSettings, maxWorkers: number, events: WorkerPoolEvents) {
     this.#settings = settings;
@@ -90,16 +91,20 @@ export class WorkerPool {
     return addStages(...(await Promise.all(finished)));
   }
 
-  /** Ends the threads wherever they are. Tasks and packs that are begun are lost. */
-  async terminate(): Promise<void> {
-    this.#isTerminated = true;
-    await Promise.all(this.#members.map(({ worker }) => worker.terminate()));
+  /**
+   * Ends the threads; tasks and packs that are begun are lost. Each ends by itself, after what it is doing, which stopping the pack
+   * memory cuts short: ended from outside amid a native call, a thread takes the process with it (SIGABRT).
+   */
+  async end(): Promise<void> {
+    this.#hasEnded = true;
+    for (const { worker } of this.#members) worker.postMessage({ kind: "end" } satisfies WorkerRequest);
+    await Promise.all(this.#members.map(({ ended }) => ended));
   }
 
   #distribute(): void {
     for (let task = this.#waiting[0]; task !== undefined; task = this.#waiting[0]) {
       const member = this.#leastLoaded();
-      if (member === undefined || this.#isTerminated) return;
+      if (member === undefined || this.#hasEnded) return;
       this.#waiting.shift();
       member.load++;
       member.worker.postMessage(task satisfies WorkerRequest);
@@ -121,7 +126,8 @@ export class WorkerPool {
     const entry = new URL(`./backup-worker${extname(import.meta.url)}`, import.meta.url);
     // Descriptors belong to the main thread, so a worker must not close them when it ends.
     const worker = new Worker(entry, { workerData: this.#settings, trackUnmanagedFds: false, resourceLimits });
-    const member: Member = { worker, load: 0, onFinished: undefined, hasFinished: false };
+    const ended = new Promise((resolve) => worker.once("exit", resolve));
+    const member: Member = { worker, load: 0, ended, onFinished: undefined, hasFinished: false };
     worker.on("message", (reply: WorkerReply) => this.#receive(member, reply));
     worker.on("error", (error) => this.#fail(workerError(error)));
     worker.on("messageerror", (error) => this.#fail(workerError(error)));
@@ -133,7 +139,7 @@ export class WorkerPool {
   }
 
   #receive(member: Member, reply: WorkerReply): void {
-    if (this.#isTerminated) return;
+    if (this.#hasEnded) return;
     if (reply.kind === "finished") {
       member.hasFinished = true;
       member.onFinished?.(reply.stages);
@@ -147,7 +153,7 @@ export class WorkerPool {
   }
 
   #fail(error: Error): void {
-    if (!this.#isTerminated) this.#events.failed(error);
+    if (!this.#hasEnded) this.#events.failed(error);
   }
 }
 

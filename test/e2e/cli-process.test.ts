@@ -98,7 +98,7 @@ describe("the command line as a process", function () {
       const { child, finished } = await startSlowBackup('"message_type":"status"', "--json");
       child.kill("SIGTERM");
       const run = await finished;
-      expect(run.exitCode).to.equal(130);
+      expect(run.exitCode, run.stderr).to.equal(130);
       const [signal, error] = run.stderr.split("\n");
       expect(signal).to.equal("\rsignal terminated received, cleaning up ");
       expect(JSON.parse(error ?? "")).to.deep.equal({

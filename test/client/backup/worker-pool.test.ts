@@ -1,3 +1,4 @@
+import { setTimeout as pause } from "node:timers/promises";
 import { expect } from "chai";
 import type { WorkerSettings } from "../../../client/backup/messages.ts";
 import { PackMemory } from "../../../client/backup/pack-memory.ts";
@@ -32,7 +33,7 @@ describe("client/backup/worker-pool", function () {
         pool.submit(emptyBatch);
       });
     } finally {
-      await pool?.terminate();
+      await pool?.end();
     }
   }
 
@@ -72,6 +73,22 @@ describe("client/backup/worker-pool", function () {
     await answers;
     expect(pool.threads).to.equal(1);
     await pool.finish();
+  });
+
+  it("ends threads at any moment of their start, and tells of nothing more", async () => {
+    for (let delayMs = 0; delayMs < 200; delayMs += 20) {
+      const { pool, answers } = start(2, 3);
+      let failure: unknown;
+      answers.catch((error: unknown) => {
+        failure = error;
+      });
+      for (let task = 0; task < 3; task++) pool.submit({ ...emptyBatch, task });
+      await pause(delayMs);
+      await pool.end();
+      expect(failure).to.equal(undefined);
+      pool.submit(emptyBatch);
+      expect(pool.waitingTasks).to.equal(1);
+    }
   });
 
   it("tells when a worker cannot start", async () => {
