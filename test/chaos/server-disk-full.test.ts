@@ -1,6 +1,6 @@
 /** A disk without room: 507 for what does not fit, and nothing that was stored is lost. */
 import { spawnSync } from "node:child_process";
-import { mkdirSync, readdirSync } from "node:fs";
+import { mkdirSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
 import { MemoryRepositories } from "../../server/storage/memory.ts";
@@ -12,6 +12,7 @@ import { serveApp } from "../support/served-app.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 import { type TestObject, testObject } from "../support/stored-files.ts";
 import { makeTemporaryFolder, type TemporaryFolder } from "../support/temporary-folder.ts";
+import { unfinishedUploads } from "../support/unfinished-uploads.ts";
 
 describe("a server whose disk is full", function () {
   this.timeout(60_000);
@@ -75,7 +76,7 @@ describe("a server whose disk is full", function () {
     const many = Array.from({ length: 20 }, (_, i) => testObject(`too much ${i}`, 2_500_000));
     expect(new Set(await Promise.all(many.map(upload)))).to.deep.equal(new Set([507]));
     await expectStored(stored);
-    expect(readdirSync(join(mounted ?? "", ".coffer/uploads"))).to.deep.equal([]);
+    expect(unfinishedUploads(mounted ?? "")).to.deep.equal([]);
     // What was acknowledged already is not refused because there is no room for it twice.
     expect(await upload(stored[0]!)).to.equal(200);
     const [removed, ...kept] = stored;

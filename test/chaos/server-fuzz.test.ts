@@ -9,6 +9,7 @@ import { HttpTestClient } from "../support/http.ts";
 import { startServer, type TestServer } from "../support/server.ts";
 import { sha256 } from "../support/stored-files.ts";
 import { makeTemporaryFolder, type TemporaryFolder } from "../support/temporary-folder.ts";
+import { unfinishedUploads } from "../support/unfinished-uploads.ts";
 
 const objectId = sha256("object");
 /** Of a file beside the data folder. No request has this text in it, so no answer may. */
@@ -252,7 +253,7 @@ describe("a server that gets malformed requests", function () {
     client.close();
     // Every file that was open for one of them is closed again, and every unfinished one removed.
     const openFiles = (): number => countOpenFiles(pid, server.dataPath);
-    const unfinished = (): number => readdirSync(join(server.dataPath, ".coffer/uploads")).length;
+    const unfinished = (): number => unfinishedUploads(server.dataPath).length;
     for (let i = 0; i < 1500 && (openFiles() > 0 || unfinished() > 0); i++) await sleep(20);
     expect(unfinished()).to.equal(0);
     expect(openFiles()).to.equal(0);

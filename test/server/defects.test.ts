@@ -17,6 +17,7 @@ import { type LaunchedServer, launch, serverPrograms } from "../support/rest-ser
 import { type ServedApp, serveApp } from "../support/served-app.ts";
 import { sha256 } from "../support/stored-files.ts";
 import { makeTemporaryFolder, type TemporaryFolder } from "../support/temporary-folder.ts";
+import { unfinishedUploads } from "../support/unfinished-uploads.ts";
 
 describe("defects of rest-server that stay fixed", function () {
   this.timeout(30_000);
@@ -50,11 +51,10 @@ describe("defects of rest-server that stay fixed", function () {
 
   /** Sends the beginning of an upload and waits until the server has begun to write it. */
   async function beginUpload(port: number, dataPath: string, path: string): Promise<() => Promise<void>> {
-    const uploads = join(dataPath, ".coffer/uploads");
     const socket = connect(port, "127.0.0.1");
     socket.on("error", () => undefined);
     socket.write(`POST ${path} HTTP/1.1\r\nHost: x\r\nContent-Length: 2000000\r\n\r\n${"x".repeat(1_000_000)}`);
-    await waitUntil(() => existsSync(uploads) && readdirSync(uploads).length > 0);
+    await waitUntil(() => unfinishedUploads(dataPath).length > 0);
     return async () => {
       const closed = new Promise((resolve) => socket.once("close", resolve));
       socket.destroy();
@@ -83,7 +83,7 @@ describe("defects of rest-server that stay fixed", function () {
     expect(await statusOf("GET", "/r/config")).to.equal(404);
     await abort();
     const { dataPath } = served;
-    await waitUntil(() => readdirSync(join(dataPath, ".coffer/uploads")).length === 0);
+    await waitUntil(() => unfinishedUploads(dataPath).length === 0);
     expect(await statusOf("HEAD", "/r/config")).to.equal(404);
     expect(await statusOf("POST", "/r/config", "whole")).to.equal(200);
     expect(await statusOf("POST", "/r/config", "whole")).to.equal(403);
@@ -102,10 +102,10 @@ describe("defects of rest-server that stay fixed", function () {
     }
     server.signal("SIGKILL");
     await server.end();
-    expect(readdirSync(join(folder.path, ".coffer/uploads"))).to.have.length(1);
+    expect(unfinishedUploads(folder.path)).to.have.length(1);
     const again = await start("--no-auth");
     expect(again.lines).to.include("Removed 1 unfinished uploads of an earlier run");
-    expect(readdirSync(join(folder.path, ".coffer/uploads"))).to.deep.equal([]);
+    expect(unfinishedUploads(folder.path)).to.deep.equal([]);
     expect(readdirSync(join(folder.path, "r/keys"))).to.deep.equal([]);
   });
 

@@ -1,5 +1,5 @@
 /** What one client, or one mistake of an operator, must not do to everybody else. */
-import { existsSync, mkdirSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
@@ -9,6 +9,7 @@ import { collectText, exchangeRaw, HttpTestClient } from "../support/http.ts";
 import { ServerDidNotStart, type ServerSettings, startServer, type TestServer } from "../support/server.ts";
 import { sha256, testObject } from "../support/stored-files.ts";
 import { makeTemporaryFolder, type TemporaryFolder } from "../support/temporary-folder.ts";
+import { unfinishedUploads } from "../support/unfinished-uploads.ts";
 
 describe("a server among hostile clients", function () {
   this.timeout(60_000);
@@ -97,9 +98,8 @@ describe("a server among hostile clients", function () {
     const head = `POST /data/${object.id} HTTP/1.1\r\nHost: x\r\nConnection: close\r\nContent-Length: 900000\r\n\r\n`;
     const socket = open(server, Buffer.concat([Buffer.from(head), object.content.subarray(0, 800_000)]));
     const answer = collectText(socket);
-    const uploads = join(server.dataPath, ".coffer/uploads");
-    for (let i = 0; i < 1000 && !(existsSync(uploads) && readdirSync(uploads).length > 0); i++) await sleep(10);
-    expect(readdirSync(uploads)).to.have.length(1);
+    for (let i = 0; i < 1000 && unfinishedUploads(server.dataPath).length === 0; i++) await sleep(10);
+    expect(unfinishedUploads(server.dataPath)).to.have.length(1);
     const second = await start({ listen: `127.0.0.1:${server.port}` }).catch((error: unknown) => error);
     expect(second).to.be.instanceOf(ServerDidNotStart);
     socket.write(object.content.subarray(800_000));

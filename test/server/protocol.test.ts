@@ -10,6 +10,7 @@ import { listMediaTypes } from "../../shared/rest/media-types.ts";
 import { collectText, exchangeRaw, type Reply, type RequestSettings } from "../support/http.ts";
 import { type ServedApp, type ServedAppSettings, serveApp } from "../support/served-app.ts";
 import { sha256, testBytes } from "../support/stored-files.ts";
+import { unfinishedUploads } from "../support/unfinished-uploads.ts";
 
 const id = (content: string | Uint8Array): string => sha256(content);
 const content = "content of an object";
@@ -41,12 +42,6 @@ function withServer(settings: ServedAppSettings = {}): void {
 
 async function createRepositories(...names: string[]): Promise<void> {
   for (const name of names) await expectReply("POST", `${name}/?create=true`, 200);
-}
-
-/** No file of an upload that failed or is over. */
-function unfinishedUploads(): string[] {
-  const folder = join(served.dataPath, ".coffer/uploads");
-  return existsSync(folder) ? readdirSync(folder) : [];
 }
 
 describe("REST protocol", () => {
@@ -606,7 +601,7 @@ describe("REST protocol", () => {
         const text = await answer;
         if (ending === "half-close") expect(text).to.match(/^HTTP\/1\.1 400 /);
         await expectReply("GET", largePath, 404);
-        await waitUntil(() => unfinishedUploads().length === 0);
+        await waitUntil(() => unfinishedUploads(served.dataPath).length === 0);
         expect((await send("GET", "/data/")).text).to.equal("[]");
       });
     }
@@ -615,7 +610,7 @@ describe("REST protocol", () => {
       await expectReply("POST", largePath, 200, { body: large });
       const name = id(large);
       expect(statSync(join(served.dataPath, "data", name.slice(0, 2), name)).mode & 0o777).to.equal(0o600);
-      expect(unfinishedUploads()).to.deep.equal([]);
+      expect(unfinishedUploads(served.dataPath)).to.deep.equal([]);
     });
 
     it("X15: a megabyte for an existing object is answered with 403, over one connection", async () => {
@@ -654,7 +649,7 @@ describe("REST protocol", () => {
       const replies = await Promise.all(Array.from({ length: 8 }, () => send("POST", path, { body })));
       expect(replies.map((reply) => reply.status)).to.deep.equal(Array.from({ length: 8 }, () => 200));
       expect((await send("GET", path)).body.equals(body)).to.equal(true);
-      expect(unfinishedUploads()).to.deep.equal([]);
+      expect(unfinishedUploads(served.dataPath)).to.deep.equal([]);
     });
 
     it("1.8: what is no file is absent", async () => {
@@ -711,7 +706,7 @@ describe("REST protocol", () => {
       const closed = collectText(socket);
       socket.write(`POST /data/${contentId} HTTP/1.1\r\nHost: x\r\nContent-Length: 300000\r\n\r\nabc`);
       await closed;
-      await waitUntil(() => unfinishedUploads().length === 0);
+      await waitUntil(() => unfinishedUploads(served.dataPath).length === 0);
     });
 
     it("let an upload that is merely slow take longer", async () => {

@@ -1,6 +1,6 @@
 /** Starting, listening and ending as a process: cases I, K, L, X18 and X24 to X26 of docs/protocol.md 3. */
 import { execFileSync, spawn, spawnSync } from "node:child_process";
-import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, renameSync, statSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { dirname, join } from "node:path";
 import { connect as connectTls } from "node:tls";
@@ -9,6 +9,7 @@ import { collectText, HttpTestClient, type Reply } from "../support/http.ts";
 import { ServerDidNotStart, type ServerSettings, startServer, type TestServer } from "../support/server.ts";
 import { sha256, testBytes } from "../support/stored-files.ts";
 import { makeTemporaryFolder, type TemporaryFolder } from "../support/temporary-folder.ts";
+import { unfinishedUploads } from "../support/unfinished-uploads.ts";
 
 describe("the server as a process", function () {
   this.timeout(30_000);
@@ -320,7 +321,7 @@ describe("the server as a process", function () {
     async function beginUpload(server: TestServer, socket: Socket): Promise<void> {
       socket.write(`POST /data/${sha256(body)} HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n`);
       socket.write(body.subarray(0, 1_500_000));
-      await waitUntil(() => readdirSync(join(server.dataPath, ".coffer/uploads")).length === 1);
+      await waitUntil(() => unfinishedUploads(server.dataPath).length === 1);
     }
 
     it("lets an upload finish, takes no new connection, and exits with 0", async () => {
@@ -383,9 +384,9 @@ describe("the server as a process", function () {
       await beginUpload(server, upload);
       await server.kill();
       await answer;
-      expect(readdirSync(join(server.dataPath, ".coffer/uploads"))).to.have.length(1);
+      expect(unfinishedUploads(server.dataPath)).to.have.length(1);
       await server.restart();
-      expect(readdirSync(join(server.dataPath, ".coffer/uploads"))).to.have.length(0);
+      expect(unfinishedUploads(server.dataPath)).to.have.length(0);
       expect(server.stderr).to.include("Removed 1 unfinished uploads of an earlier run\n");
       expect((await ask(server, "GET", `/data/${sha256(body)}`)).status).to.equal(404);
     });

@@ -1,7 +1,6 @@
 /** Whatever somebody sends as a batch: the server answers or hangs up, stores nothing false, and keeps nothing back. */
-import { existsSync, readdirSync, readlinkSync } from "node:fs";
+import { readdirSync, readlinkSync } from "node:fs";
 import { connect, type Socket } from "node:net";
-import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
 import fc from "fast-check";
@@ -15,6 +14,7 @@ import type { PartResult } from "../../../shared/rest/batch.ts";
 import { boundary, encodeForm, type FormPart, formType, objectPart } from "../../support/multipart.ts";
 import { type ServedApp, serveApp } from "../../support/served-app.ts";
 import { sha256 } from "../../support/stored-files.ts";
+import { unfinishedUploads } from "../../support/unfinished-uploads.ts";
 
 const path = "/r/-/batch";
 
@@ -87,7 +87,7 @@ describe("a server that gets hostile batches", function () {
   });
 
   afterEach(async () => {
-    while (unfinishedUploads() > 0 || openFiles() > 0) await sleep(5);
+    while (unfinishedUploads(app.dataPath).length > 0 || openFiles() > 0) await sleep(5);
     let found = 0;
     for (const type of fileTypes) {
       for (const id of JSON.parse((await app.client.send("GET", `/r/${type}/`)).text) as string[]) {
@@ -99,11 +99,6 @@ describe("a server that gets hostile batches", function () {
     expect(app.logged).to.deep.equal([]);
     expect(({} as Record<string, unknown>)["x"]).to.equal(undefined);
   });
-
-  function unfinishedUploads(): number {
-    const folder = join(app.dataPath, ".coffer/uploads");
-    return existsSync(folder) ? readdirSync(folder).length : 0;
-  }
 
   function openFiles(): number {
     return readdirSync("/proc/self/fd").filter((descriptor) => {

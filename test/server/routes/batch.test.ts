@@ -1,8 +1,6 @@
 /** Batches of small objects: each part is treated as a single upload would be, and the answer says what became of each. */
 import { randomBytes } from "node:crypto";
-import { existsSync, readdirSync } from "node:fs";
 import { connect } from "node:net";
-import { join } from "node:path";
 import { setImmediate as nextTurn, setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
 import supertest from "supertest";
@@ -21,6 +19,7 @@ import type { Reply } from "../../support/http.ts";
 import { boundary, encodeForm, type FormPart, formType, objectPart } from "../../support/multipart.ts";
 import { type ServedApp, type ServedAppSettings, serveApp } from "../../support/served-app.ts";
 import { sha256 } from "../../support/stored-files.ts";
+import { unfinishedUploads } from "../../support/unfinished-uploads.ts";
 
 const path = "/r/-/batch";
 
@@ -46,11 +45,6 @@ describe("batch uploads", () => {
     return resultsOf(reply).map(({ status }) => status);
   }
 
-  function unfinishedUploads(): string[] {
-    const folder = join(app.dataPath, ".coffer/uploads");
-    return existsSync(folder) ? readdirSync(folder) : [];
-  }
-
   afterEach(async () => {
     await app.stop();
   });
@@ -72,7 +66,7 @@ describe("batch uploads", () => {
       const stored = await app.client.send("GET", `/r/${name}`);
       expect(stored.body.equals(Buffer.from(content)), name).to.equal(true);
     }
-    expect(unfinishedUploads()).to.deep.equal([]);
+    expect(unfinishedUploads(app.dataPath)).to.deep.equal([]);
   });
 
   it("stores as many parts as one request may have", async () => {
@@ -144,7 +138,7 @@ describe("batch uploads", () => {
     expect((await app.client.send("GET", `/r/data/${taken}`)).text).to.equal("taken");
     const list = await app.client.send("GET", "/r/data/");
     expect(JSON.parse(list.text)).to.have.members([sha256("first"), taken]);
-    expect(unfinishedUploads()).to.deep.equal([]);
+    expect(unfinishedUploads(app.dataPath)).to.deep.equal([]);
     expect(app.logged).to.deep.equal([]);
   });
 
@@ -183,7 +177,7 @@ describe("batch uploads", () => {
     const results = resultsOf(await send(parts));
     expect(results.map(({ status }) => status)).to.deep.equal([200, 413, 200, 200]);
     expect(results[1]?.error).to.include(`at most ${batchLimits.partBytes} bytes`);
-    expect(unfinishedUploads()).to.deep.equal([]);
+    expect(unfinishedUploads(app.dataPath)).to.deep.equal([]);
   });
 
   it("refuses more parts than a request may have", async () => {
@@ -191,7 +185,7 @@ describe("batch uploads", () => {
     const parts = Array.from({ length: batchLimits.parts + 1 }, (_, i) => objectPart(`object ${i}`));
     const reply = await send(parts);
     expect([reply.status, reply.text]).to.deep.equal([413, "body has too many parts; send fewer in each request\n"]);
-    expect(unfinishedUploads()).to.deep.equal([]);
+    expect(unfinishedUploads(app.dataPath)).to.deep.equal([]);
   });
 
   it("refuses a body that is too long, whether or not it says so beforehand", async () => {
@@ -203,7 +197,7 @@ describe("batch uploads", () => {
     const headers = { "Content-Type": formType, "Transfer-Encoding": "chunked" };
     const chunked = await app.client.send("POST", path, { headers, body: encodeForm(parts) });
     expect(chunked.status).to.equal(413);
-    expect(unfinishedUploads()).to.deep.equal([]);
+    expect(unfinishedUploads(app.dataPath)).to.deep.equal([]);
   });
 
   const whole = encodeForm([objectPart("a"), objectPart("b")]).toString();
@@ -258,7 +252,7 @@ describe("batch uploads", () => {
       for (const part of parts) while (!(await isStored(part))) await sleep(5);
       socket.resetAndDestroy();
       await new Promise((resolve) => socket.once("close", resolve));
-      while (unfinishedUploads().length > 0) await sleep(5);
+      while (unfinishedUploads(app.dataPath).length > 0) await sleep(5);
       expect(await isStored(cut)).to.equal(false);
       expect(await isStored(parts[0]!)).to.equal(true);
       expect(app.logged).to.deep.equal([]);

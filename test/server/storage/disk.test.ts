@@ -22,6 +22,7 @@ import { bodyOf, describeStorage, expectError, listAll, put, readAll } from "../
 import { requireRoot } from "../../support/programs.ts";
 import { testObject } from "../../support/stored-files.ts";
 import { makeTemporaryFolder, type TemporaryFolder } from "../../support/temporary-folder.ts";
+import { unfinishedUploads } from "../../support/unfinished-uploads.ts";
 
 let folder: TemporaryFolder;
 
@@ -122,14 +123,15 @@ describe("DiskRepositories", () => {
     const uploads = join(path, ".coffer/uploads");
     const far = join(path, "user/repository/data/00/.coffer-upload-1234");
     const foreign = join(path, "user/repository/data/00/something-else");
+    mkdirSync(join(uploads, "3"), { recursive: true });
     writeFileSync(join(uploads, "abcd"), "unfinished");
     writeFileSync(far, "unfinished");
     writeFileSync(foreign, "not ours");
-    symlinkSync("../../user/repository/data/00/.coffer-upload-1234", join(uploads, "1234"));
+    symlinkSync("../../../user/repository/data/00/.coffer-upload-1234", join(uploads, "3/1234"));
     symlinkSync("../../user/repository/data/00/.coffer-upload-absent", join(uploads, "5678"));
     symlinkSync("../../user/repository/data/00/something-else", join(uploads, "9abc"));
     expect(await new DiskRepositories(path).sweep()).to.equal(4);
-    expect(readdirSync(uploads)).to.deep.equal([]);
+    expect(unfinishedUploads(path)).to.deep.equal([]);
     expect(existsSync(far)).to.equal(false);
     expect(existsSync(foreign)).to.equal(true);
     expect((await readAll(storage, object)).equals(object.content)).to.equal(true);
@@ -249,7 +251,6 @@ describe("DiskRepositories", () => {
 
   it("leaves the uploads of other servers alone when it starts, and removes those of servers that are gone", async () => {
     const uploads = join(path, ".coffer/uploads");
-    mkdirSync(uploads, { recursive: true });
     const boot = readFileSync("/proc/sys/kernel/random/boot_id", "latin1").slice(0, 8);
     const gone = spawnSync("true").pid;
     const names = {
@@ -260,11 +261,15 @@ describe("DiskRepositories", () => {
       old: `${boot}-${process.ppid}-aa-2`,
       foreign: "whatever",
     };
-    for (const name of Object.values(names)) writeFileSync(join(uploads, name), "unfinished");
+    for (const [i, name] of Object.values(names).entries()) {
+      const folder = join(uploads, String(i));
+      mkdirSync(folder, { recursive: true });
+      writeFileSync(join(folder, name), "unfinished");
+    }
     const longAgo = new Date(Date.now() - 25 * 60 * 60 * 1000);
-    utimesSync(join(uploads, names.old), longAgo, longAgo);
+    utimesSync(join(uploads, "4", names.old), longAgo, longAgo);
     expect(await new DiskRepositories(path).sweep()).to.equal(5);
-    expect(readdirSync(uploads)).to.deep.equal([names.running]);
+    expect(unfinishedUploads(path)).to.deep.equal([names.running]);
   });
 
   it("says of an upload whose place cannot be had that it may be tried again", async () => {
