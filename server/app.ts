@@ -13,6 +13,7 @@ import { type Answer, asHandler, type Step } from "./http/locals.ts";
 import { observeRequests } from "./http/observe-requests.ts";
 import { watchProgress } from "./http/progress.ts";
 import { RequestBody } from "./http/request-body.ts";
+import { inOrder } from "./http/steps.ts";
 import { cleanPath, parseTarget } from "./http/target.ts";
 import type { TrustedProxies } from "./http/trusted-proxies.ts";
 import { type MetricsPage, serveMetrics } from "./metrics/metrics-page.ts";
@@ -60,21 +61,23 @@ export function createApp(dependencies: AppDependencies): Express {
   const observers = observersOf(dependencies);
   const observer = combineObservers(observers);
   const login = new Login(dependencies.authenticator, dependencies.loginThrottle, observer);
-  // Counting and measuring costs something, so only for those who want to know.
-  if (observers.length > 0) app.use(asHandler(observeRequests(observer)));
-  if (dependencies.debug !== undefined) app.use(reportRequests(dependencies.debug));
-  app.use(asHandler(prepare));
-  app.use(asHandler(identifyClient(dependencies.trustedProxies, log)));
-  app.use(asHandler(reportFailuresTo(log)));
-  app.use(asHandler(watchProgress(dependencies.stallTimeoutMs ?? fiveMinutesMs)));
-  app.use(asHandler(refuseCrossSite(dependencies.allowedOrigins ?? new Set())));
-  app.use(asHandler(redirectToCleanPath));
-  app.use(asHandler(servePages(serverPages(dependencies.pages ?? {}))));
-  if (dependencies.metrics !== undefined) {
-    app.use(asHandler(serveMetrics(dependencies.metrics, login, dependencies.privateRepositories ?? false)));
-  }
-  app.use(asHandler(requireLogin(login)));
-  app.use(asHandler(dispatchTo(dependencies.repositories, dependencies.policy ?? openPolicy)));
+  const metrics = dependencies.metrics;
+  const steps: (Step | undefined)[] = [
+    // Counting and measuring costs something, so only for those who want to know.
+    observers.length === 0 ? undefined : observeRequests(observer),
+    dependencies.debug && reportRequests(dependencies.debug),
+    prepare,
+    identifyClient(dependencies.trustedProxies, log),
+    reportFailuresTo(log),
+    watchProgress(dependencies.stallTimeoutMs ?? fiveMinutesMs),
+    refuseCrossSite(dependencies.allowedOrigins ?? new Set()),
+    redirectToCleanPath,
+    servePages(serverPages(dependencies.pages ?? {})),
+    metrics && serveMetrics(metrics, login, dependencies.privateRepositories ?? false),
+    requireLogin(login),
+    dispatchTo(dependencies.repositories, dependencies.policy ?? openPolicy),
+  ];
+  app.use(asHandler(inOrder(steps.filter((step) => step !== undefined))));
   app.use(answerErrors(log, dependencies.debug));
   return app;
 }

@@ -5,6 +5,8 @@
 const http: typeof import("node:http") = process.getBuiltinModule("node:http");
 
 export const createServer: typeof http.createServer = http.createServer;
+export const IncomingMessage: typeof http.IncomingMessage = http.IncomingMessage;
+export const ServerResponse: typeof http.ServerResponse = http.ServerResponse;
 export const statusTexts: typeof http.STATUS_CODES = http.STATUS_CODES;
 
 /** Loads TLS only for those who serve it. */

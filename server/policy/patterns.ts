@@ -6,6 +6,8 @@ import { isFolderName } from "../storage/folder-name.ts";
 export interface RepositoryPattern {
   readonly text: string;
   readonly segments: readonly string[];
+  /** The same, as `fitsBroadly` compares them. */
+  readonly foldedSegments: readonly string[];
   readonly hasUser: boolean;
 }
 
@@ -26,7 +28,7 @@ export function parsePattern(text: string): RepositoryPattern {
   if (segments.filter((segment) => segment !== "**").length > greatestDepth) {
     refuse(text, "at most two folders: no repository lies deeper");
   }
-  return { text, segments, hasUser: segments.includes(userSegment) };
+  return { text, segments, foldedSegments: segments.map(fold), hasUser: segments.includes(userSegment) };
 }
 
 function refuse(text: string, expected: string): never {
@@ -35,7 +37,7 @@ function refuse(text: string, expected: string): never {
 
 /** True when the pattern fits the folders. `{user}` is this user; the user without a name has no folder. */
 export function fits(pattern: RepositoryPattern, folders: readonly string[], user: string): boolean {
-  return fitsFrom(pattern.segments, folders, (name, segment) => (segment === userSegment ? user : segment) === name);
+  return fitsFrom({ segments: pattern.segments, folders, user }, 0, 0);
 }
 
 /**
@@ -43,30 +45,32 @@ export function fits(pattern: RepositoryPattern, folders: readonly string[], use
  * folder, and what is denied must not be reached by another spelling.
  */
 export function fitsBroadly(pattern: RepositoryPattern, folders: readonly string[], user: string): boolean {
-  const foldedUser = fold(user);
-  const folded = folders.map(fold);
-  return fitsFrom(
-    pattern.segments,
-    folded,
-    (name, segment) => (segment === userSegment ? foldedUser : fold(segment)) === name,
-  );
+  return fitsFrom({ segments: pattern.foldedSegments, folders: folders.map(fold), user: fold(user) }, 0, 0);
 }
 
 function fold(name: string): string {
   return name.normalize("NFKC").toUpperCase().toLowerCase();
 }
 
-type SameName = (name: string, segment: string) => boolean;
+interface Comparison {
+  readonly segments: readonly string[];
+  readonly folders: readonly string[];
+  readonly user: string;
+}
 
-function fitsFrom(segments: readonly string[], folders: readonly string[], isSame: SameName): boolean {
-  const [segment, ...otherSegments] = segments;
-  if (segment === undefined) return folders.length === 0;
+/** True when the segments from this one on fit the folders from this one on. Decided for every request: nothing is copied. */
+function fitsFrom(comparison: Comparison, segmentIndex: number, folderIndex: number): boolean {
+  const { segments, folders, user } = comparison;
+  const segment = segments[segmentIndex];
+  if (segment === undefined) return folderIndex === folders.length;
   if (segment === "**") {
-    return Array.from({ length: folders.length + 1 }, (_, skipped) => folders.slice(skipped)).some((rest) => {
-      return fitsFrom(otherSegments, rest, isSame);
-    });
+    for (let skippedTo = folderIndex; skippedTo <= folders.length; skippedTo++) {
+      if (fitsFrom(comparison, segmentIndex + 1, skippedTo)) return true;
+    }
+    return false;
   }
-  const [name, ...otherFolders] = folders;
-  if (name === undefined || (segment !== "*" && !isSame(name, segment))) return false;
-  return fitsFrom(otherSegments, otherFolders, isSame);
+  const name = folders[folderIndex];
+  if (name === undefined) return false;
+  if (segment !== "*" && name !== (segment === userSegment ? user : segment)) return false;
+  return fitsFrom(comparison, segmentIndex + 1, folderIndex + 1);
 }
