@@ -1,23 +1,23 @@
 #!/usr/bin/env node
 /** The server: reads its options, puts its parts together, listens, and ends without losing a request. */
-import "./process-settings.ts";
+import "./start/process-settings.ts";
 import { rm, stat } from "node:fs/promises";
 import { CofferError } from "../shared/errors.ts";
-import { openAccessLog } from "./access-log-file.ts";
 import { createApp } from "./app.ts";
 import { runCommand } from "./cli/commands.ts";
-import { startCpuProfile } from "./cpu-profile.ts";
-import { createHttpServer } from "./http-server.ts";
-import { type ListenAddress, listen, parseListenAddress } from "./listen.ts";
+import { createHttpServer } from "./listening/http-server.ts";
+import { type ListenAddress, listen, parseListenAddress } from "./listening/listen.ts";
+import { describeTls, openTlsFiles } from "./listening/open-tls.ts";
+import { takeActivatedSocket } from "./listening/socket-activation.ts";
+import { openAccessLog } from "./observation/log-file.ts";
 import { openObservation } from "./observation/open-observation.ts";
-import { openAuthentication, tellFirstUser } from "./open-authentication.ts";
-import { openQuota } from "./open-quota.ts";
-import { describeTls, openTlsFiles } from "./open-tls.ts";
-import { helpText, parseCommandLine, type ServerOptions } from "./options.ts";
 import { fixedPolicy, policyOfFlags } from "./policy/flags-policy.ts";
 import { PolicyFile } from "./policy/policy-file.ts";
-import { handleSignals } from "./signals.ts";
-import { takeActivatedSocket } from "./socket-activation.ts";
+import { startCpuProfile } from "./start/cpu-profile.ts";
+import { openAuthentication, tellFirstUser } from "./start/open-authentication.ts";
+import { openQuota } from "./start/open-quota.ts";
+import { helpText, parseCommandLine, type ServerOptions } from "./start/options.ts";
+import { handleSignals } from "./start/signals.ts";
 import { assembleStorage } from "./storage/assemble.ts";
 import { threadsFor } from "./storage/disk/disk-queue.ts";
 import { openStorage } from "./storage/open-storage.ts";

@@ -1,9 +1,9 @@
 /** The flags for metrics, logs, health and the safety of browsers, from text to what they mean. */
 import { CofferError } from "../../shared/errors.ts";
-import { parseByteSize } from "../byte-size.ts";
 import type { AccessLogFormat } from "../http/access-log.ts";
 import { parseAllowedOrigins } from "../http/cross-site.ts";
 import { type ForwardedHeader, TrustedProxies } from "../http/trusted-proxies.ts";
+import { parseByteSize } from "../start/byte-size.ts";
 
 export interface ObservationOptions {
   readonly metrics: "off" | "for-users" | "for-everybody";

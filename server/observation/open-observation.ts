@@ -1,6 +1,5 @@
 /** Puts together what observes the server: metrics, audit log, readiness, and the throttling of logins. */
 import type { Server } from "node:net";
-import { openAccessLog, type ReopenableLog } from "../access-log-file.ts";
 import type { AppDependencies } from "../app.ts";
 import { auditObserver } from "../audit/audit-log.ts";
 import { MemoryLoginThrottle } from "../auth/login-throttle.ts";
@@ -8,6 +7,7 @@ import { ServerMetrics } from "../metrics/server-metrics.ts";
 import { Readiness } from "../pages/readiness.ts";
 import { batchLimits } from "../routes/batch.ts";
 import type { StorageProbe } from "../storage/probe.ts";
+import { openAccessLog, type ReopenableLog } from "./log-file.ts";
 import type { ObservationOptions } from "./observation-options.ts";
 import type { Observer } from "./observer.ts";
 

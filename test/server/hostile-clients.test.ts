@@ -4,7 +4,7 @@ import { connect, type Socket } from "node:net";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
-import { openAccessLog } from "../../server/access-log-file.ts";
+import { openAccessLog } from "../../server/observation/log-file.ts";
 import { collectText, exchangeRaw, HttpTestClient } from "../support/http.ts";
 import { ServerDidNotStart, type ServerSettings, startServer, type TestServer } from "../support/server.ts";
 import { sha256, testObject } from "../support/stored-files.ts";

@@ -2,8 +2,8 @@
 import type { AddressInfo } from "node:net";
 import { type AppDependencies, createApp } from "../../server/app.ts";
 import { noAuthentication } from "../../server/auth/authenticator.ts";
-import { createHttpServer } from "../../server/http-server.ts";
-import { listen } from "../../server/listen.ts";
+import { createHttpServer } from "../../server/listening/http-server.ts";
+import { listen } from "../../server/listening/listen.ts";
 import { fixedPolicy, policyOfFlags } from "../../server/policy/flags-policy.ts";
 import type { QuotaLedger } from "../../server/quota/ledger.ts";
 import { assembleStorage } from "../../server/storage/assemble.ts";

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { verify } from "@node-rs/bcrypt";
 import { expect } from "chai";
-import { helpText } from "../../../server/options.ts";
+import { helpText } from "../../../server/start/options.ts";
 import { type ProgramRun, requirePrograms, startProgram } from "../../support/programs.ts";
 import { makeTemporaryFolder, type TemporaryFolder } from "../../support/temporary-folder.ts";
 

@@ -1,10 +1,11 @@
 /** What signals do to a running server. */
-import type { ReopenableLog } from "./access-log-file.ts";
-import type { HtpasswdAuthenticator } from "./auth/htpasswd-authenticator.ts";
+
+import type { HtpasswdAuthenticator } from "../auth/htpasswd-authenticator.ts";
+import type { HttpServer } from "../listening/http-server.ts";
+import type { TlsFiles } from "../listening/tls-files.ts";
+import type { ReopenableLog } from "../observation/log-file.ts";
+import type { PolicyFile } from "../policy/policy-file.ts";
 import type { CpuProfile } from "./cpu-profile.ts";
-import type { HttpServer } from "./http-server.ts";
-import type { PolicyFile } from "./policy/policy-file.ts";
-import type { TlsFiles } from "./tls-files.ts";
 
 export interface Running {
   readonly httpServer: HttpServer;

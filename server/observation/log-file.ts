@@ -2,8 +2,8 @@
 import { createWriteStream, type WriteStream } from "node:fs";
 import { open } from "node:fs/promises";
 import { finished } from "node:stream/promises";
-import { CofferError } from "../shared/errors.ts";
-import type { AccessLog } from "./http/access-log.ts";
+import { CofferError } from "../../shared/errors.ts";
+import type { AccessLog } from "../http/access-log.ts";
 
 export interface ReopenableLog extends AccessLog {
   /** Goes on in a new file of the same name, after the old one was moved away. */

@@ -1,5 +1,5 @@
 /** Sockets that systemd has opened before it started the server: sd_listen_fds(3). */
-import { CofferError } from "../shared/errors.ts";
+import { CofferError } from "../../shared/errors.ts";
 
 const firstDescriptor = 3;
 

@@ -1,10 +1,10 @@
 /** The HTTP server around the application: limits, time-outs, TLS, and ending without cutting anybody off. */
 import type { IncomingMessage, ServerOptions, ServerResponse } from "node:http";
 import type { Server, Socket } from "node:net";
-import { type Application, messageClassesOf } from "./http/message-classes.ts";
-import { createServer, loadHttps } from "./http/node-http.ts";
-import { holdContinue } from "./http/request-body.ts";
-import { RequestTurns } from "./http/request-turns.ts";
+import { type Application, messageClassesOf } from "../http/message-classes.ts";
+import { createServer, loadHttps } from "../http/node-http.ts";
+import { holdContinue } from "../http/request-body.ts";
+import { RequestTurns } from "../http/request-turns.ts";
 import { type TlsSettings, tlsOptions } from "./tls-settings.ts";
 
 export interface HttpServer {

@@ -1,9 +1,9 @@
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect } from "chai";
-import { parseListenAddress } from "../../server/listen.ts";
-import { helpText, parseCommandLine, type ServerOptions } from "../../server/options.ts";
-import { hasErrorCode } from "../../shared/errors.ts";
+import { parseListenAddress } from "../../../server/listening/listen.ts";
+import { helpText, parseCommandLine, type ServerOptions } from "../../../server/start/options.ts";
+import { hasErrorCode } from "../../../shared/errors.ts";
 
 function optionsOf(...parameters: string[]): ServerOptions {
   const commandLine = parseCommandLine(parameters);

@@ -2,7 +2,7 @@
 import { X509Certificate } from "node:crypto";
 import { readFile, stat } from "node:fs/promises";
 import { createSecureContext } from "node:tls";
-import { CofferError } from "../shared/errors.ts";
+import { CofferError } from "../../shared/errors.ts";
 import { type TlsSettings, tlsOptions } from "./tls-settings.ts";
 
 export interface TlsFilePaths {

@@ -1,8 +1,8 @@
 /** From the options to what finds out who asks. */
-import { type Authenticator, noAuthentication } from "./auth/authenticator.ts";
-import { CertificateAuthenticator, refuseEverybody } from "./auth/certificate-authenticator.ts";
-import { HtpasswdAuthenticator } from "./auth/htpasswd-authenticator.ts";
-import { ProxyAuthenticator } from "./auth/proxy-authenticator.ts";
+import { type Authenticator, noAuthentication } from "../auth/authenticator.ts";
+import { CertificateAuthenticator, refuseEverybody } from "../auth/certificate-authenticator.ts";
+import { HtpasswdAuthenticator } from "../auth/htpasswd-authenticator.ts";
+import { ProxyAuthenticator } from "../auth/proxy-authenticator.ts";
 import { createFirstUser, type FirstUser } from "./first-user.ts";
 import type { ServerOptions } from "./options.ts";
 

@@ -1,6 +1,6 @@
 /** Addresses to listen on. */
 import type { Server } from "node:net";
-import { CofferError } from "../shared/errors.ts";
+import { CofferError } from "../../shared/errors.ts";
 
 export type ListenAddress =
   | { readonly kind: "tcp"; readonly host?: string; readonly port: number }

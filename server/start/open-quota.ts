@@ -1,11 +1,11 @@
 /** The accounting of what is stored, where something limits it. */
-import { CofferError } from "../shared/errors.ts";
+import { CofferError } from "../../shared/errors.ts";
+import type { PolicyFile } from "../policy/policy-file.ts";
+import type { QuotaLedger } from "../quota/ledger.ts";
+import { quotaLimits } from "../quota/limits.ts";
+import { LocalQuotaLedger } from "../quota/local-ledger.ts";
+import type { OpenedStorage } from "../storage/open-storage.ts";
 import type { ServerOptions } from "./options.ts";
-import type { PolicyFile } from "./policy/policy-file.ts";
-import type { QuotaLedger } from "./quota/ledger.ts";
-import { quotaLimits } from "./quota/limits.ts";
-import { LocalQuotaLedger } from "./quota/local-ledger.ts";
-import type { OpenedStorage } from "./storage/open-storage.ts";
 
 /** Counts what is stored, unless nothing limits it. A policy can get its quotas later, so it always counts. Throws `usage`. */
 export function openQuota(

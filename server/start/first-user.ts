@@ -3,9 +3,9 @@ import { randomBytes } from "node:crypto";
 import { open } from "node:fs/promises";
 import { dirname } from "node:path";
 import { hash } from "@node-rs/bcrypt";
-import { CofferError } from "../shared/errors.ts";
-import { ownerModes } from "./storage/disk/file-system.ts";
-import { makeFolders } from "./storage/disk/folders.ts";
+import { CofferError } from "../../shared/errors.ts";
+import { ownerModes } from "../storage/disk/file-system.ts";
+import { makeFolders } from "../storage/disk/folders.ts";
 
 export interface FirstUser {
   readonly user: string;

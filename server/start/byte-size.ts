@@ -1,5 +1,5 @@
 /** Sizes as people write them on a command line. */
-import { CofferError } from "../shared/errors.ts";
+import { CofferError } from "../../shared/errors.ts";
 
 const powers: Readonly<Record<string, number>> = { "": 0, k: 1, m: 2, g: 3, t: 4, p: 5 };
 

@@ -2,10 +2,10 @@
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
-import { CofferError } from "../shared/errors.ts";
-import { commandsHelp } from "./cli/commands.ts";
-import { type ObservationOptions, parseObservation } from "./observation/observation-options.ts";
-import { defaultTransfers, mostTransfers } from "./storage/disk/disk-queue.ts";
+import { CofferError } from "../../shared/errors.ts";
+import { commandsHelp } from "../cli/commands.ts";
+import { type ObservationOptions, parseObservation } from "../observation/observation-options.ts";
+import { defaultTransfers, mostTransfers } from "../storage/disk/disk-queue.ts";
 
 export interface ServerOptions {
   readonly dataFolder: string;

@@ -1,6 +1,6 @@
 /** From the options to the files of TLS. */
 import { join } from "node:path";
-import type { ServerOptions } from "./options.ts";
+import type { ServerOptions } from "../start/options.ts";
 import { TlsFiles } from "./tls-files.ts";
 
 function certificatePath(options: ServerOptions): string {

@@ -1,7 +1,7 @@
 /** A profile of where the main thread spends its time, for Chrome's DevTools and everything else that opens a .cpuprofile. */
 import { type FileHandle, open } from "node:fs/promises";
 import { Session } from "node:inspector/promises";
-import { CofferError } from "../shared/errors.ts";
+import { CofferError } from "../../shared/errors.ts";
 
 /** A hundred samples a second, as Go's profiler takes them: they are all kept until the end. */
 const samplingIntervalUs = 10_000;
