@@ -33,6 +33,11 @@ export class FailureCounts {
     return failures;
   }
 
+  /** Failures that are not forgotten yet; a fraction of one that is being forgotten. */
+  count(key: string): number {
+    return this.#failuresOf(key);
+  }
+
   /** Takes one failure back that turned out to be none. */
   takeBack(key: string): void {
     const count = this.#counts.get(key);

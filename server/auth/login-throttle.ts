@@ -83,6 +83,27 @@ export class MemoryLoginThrottle implements LoginThrottle {
     this.#pairs.forget(pair);
     this.#knownPlaces.add(pair);
   }
+
+  /** Before an attempt that was right is settled: true when that says more than was known. */
+  isNews(attempt: LoginAttempt): boolean {
+    const { pair } = keysOf(attempt);
+    return !this.#knownPlaces.has(pair) || this.#pairs.count(pair) > 1;
+  }
+
+  /** Counts a failure that happened elsewhere. */
+  countFailure(attempt: LoginAttempt): void {
+    const { pair, network, user } = keysOf(attempt);
+    this.#pairs.add(pair);
+    this.#networks.add(network);
+    this.#users.add(user);
+  }
+
+  /** Notes a right login elsewhere. */
+  welcome(attempt: LoginAttempt): void {
+    const { pair } = keysOf(attempt);
+    this.#pairs.forget(pair);
+    this.#knownPlaces.add(pair);
+  }
 }
 
 function growingDelayMs(failures: number): number {

@@ -16,22 +16,28 @@ export interface MetricsSettings {
   /** How many connections are open now. */
   readonly openConnections?: () => Promise<number>;
   readonly probe?: StorageProbe;
+  /** Makes what asks all processes of the server for their metrics, this one included. Absent: there is only this one. */
+  readonly gather?: (own: () => Promise<ProcessMetrics>) => () => Promise<readonly ProcessMetrics[]>;
 }
+
+/** All metrics of one process, as the library hands them on. They survive a structured clone. */
+export type ProcessMetrics = Awaited<ReturnType<Registry["getMetricsAsJSON"]>>;
 
 const defaultLabelSets = 5_000;
 const durationBucketsSeconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];
 const countedMethods: ReadonlySet<string> = new Set(["GET", "HEAD", "POST", "DELETE", "OPTIONS", "PUT", "PATCH"]);
 
-/**
- * In a cluster, every process has one of these. Its registry is what `AggregatorRegistry.setRegistries` wants to have, and its values add
- * up, but for those of the storage, which are the same in all.
- */
+/** Every process of a server has one of these. The values of all add up, but for those of the storage, which are the same in all. */
 export class ServerMetrics {
   readonly registry: Registry;
   readonly observer: Observer;
+  readonly #client: PromClient;
+  readonly #gatherAll: (() => Promise<readonly ProcessMetrics[]>) | undefined;
 
   constructor(client: PromClient, settings: MetricsSettings) {
     this.registry = new client.Registry();
+    this.#client = client;
+    this.#gatherAll = settings.gather?.(() => this.registry.getMetricsAsJSON());
     client.collectDefaultMetrics({ register: this.registry });
     const labelSets = new LabelSets(settings.mostLabelSets ?? defaultLabelSets, settings.log);
     this.observer = combineObservers([
@@ -44,7 +50,9 @@ export class ServerMetrics {
 
   /** The text that Prometheus collects. */
   async page(): Promise<PageContent> {
-    return { status: 200, contentType: this.registry.contentType, text: await this.registry.metrics() };
+    const metrics = await this.#gatherAll?.();
+    const registry = metrics === undefined ? this.registry : this.#client.AggregatorRegistry.aggregate([...metrics]);
+    return { status: 200, contentType: this.registry.contentType, text: await registry.metrics() };
   }
 }
 

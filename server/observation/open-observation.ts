@@ -2,8 +2,8 @@
 import type { Server } from "node:net";
 import type { AppDependencies } from "../app.ts";
 import { auditObserver } from "../audit/audit-log.ts";
-import { MemoryLoginThrottle } from "../auth/login-throttle.ts";
-import { ServerMetrics } from "../metrics/server-metrics.ts";
+import { type LoginThrottle, MemoryLoginThrottle } from "../auth/login-throttle.ts";
+import { type ProcessMetrics, ServerMetrics } from "../metrics/server-metrics.ts";
 import { Readiness } from "../pages/readiness.ts";
 import { batchLimits } from "../routes/batch.ts";
 import type { StorageProbe } from "../storage/probe.ts";
@@ -31,7 +31,14 @@ export interface ObservationPlaces {
   readonly log: (line: string) => void;
   /** Users have passwords, so somebody may guess them. */
   readonly hasPasswords: boolean;
+  /** Absent in a process that serves alone. */
+  readonly shareThrottle?: (own: MemoryLoginThrottle) => LoginThrottle;
+  /** The metrics of all processes that serve together. Absent in one that serves alone. */
+  readonly gatherMetrics?: GatherMetrics;
 }
+
+/** Has this process' metrics asked for by `own`, and returns what asks all processes. */
+export type GatherMetrics = (own: () => Promise<ProcessMetrics>) => () => Promise<readonly ProcessMetrics[]>;
 
 const batchCapabilities = {
   names: ["batch"],
@@ -48,13 +55,13 @@ const auditLogFile = { name: "audit log", mode: 0o600 };
 /** Throws `unavailable` when the audit log cannot be opened. */
 export async function openObservation(
   options: ObservationOptions,
-  { probe, log, hasPasswords }: ObservationPlaces,
+  { probe, log, hasPasswords, shareThrottle = (own) => own, gatherMetrics }: ObservationPlaces,
 ): Promise<OpenObservation> {
   const { metrics: access, accessLogFormat, allowedOrigins, minimumFreeBytes, trustedProxies } = options;
   const auditLog =
     options.auditLog === undefined ? undefined : await openAccessLog(options.auditLog, log, auditLogFile);
   const servers: Server[] = [];
-  const metrics = access === "off" ? undefined : await openMetrics(log, probe, servers);
+  const metrics = access === "off" ? undefined : await openMetrics(log, probe, servers, gatherMetrics);
   const observers: Observer[] = [];
   if (auditLog !== undefined) observers.push(auditObserver(auditLog));
   if (metrics !== undefined) observers.push(metrics.observer);
@@ -65,7 +72,7 @@ export async function openObservation(
       accessLogFormat,
       allowedOrigins,
       pages: { readiness: new Readiness({ probe, minimumFreeBytes, log }), capabilities: batchCapabilities },
-      ...(hasPasswords ? { loginThrottle: new MemoryLoginThrottle() } : {}),
+      ...(hasPasswords ? { loginThrottle: shareThrottle(new MemoryLoginThrottle()) } : {}),
       ...(metrics === undefined ? {} : { metrics: { page: () => metrics.page(), isPublic } }),
       ...(trustedProxies === undefined ? {} : { trustedProxies }),
     },
@@ -78,6 +85,7 @@ async function openMetrics(
   log: (line: string) => void,
   probe: StorageProbe,
   servers: Server[],
+  gatherMetrics: GatherMetrics | undefined,
 ): Promise<ServerMetrics> {
   // Loaded only when it is wanted: it would double the time that a start takes.
   const { default: client } = await import("prom-client");
@@ -85,7 +93,7 @@ async function openMetrics(
     const counts = await Promise.all(servers.map(countConnections));
     return counts.reduce((sum, count) => sum + count, 0);
   };
-  return new ServerMetrics(client, { log, probe, openConnections });
+  return new ServerMetrics(client, { log, probe, openConnections, ...(gatherMetrics && { gather: gatherMetrics }) });
 }
 
 function countConnections(server: Server): Promise<number> {

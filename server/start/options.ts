@@ -1,5 +1,5 @@
 /** The command line: rest-server's flags with rest-server's meaning. */
-import { tmpdir } from "node:os";
+import { availableParallelism, tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 import { parseArgs } from "node:util";
 import { CofferError } from "../../shared/errors.ts";
@@ -39,6 +39,8 @@ export interface ServerOptions {
   readonly policyFile?: string;
   /** How many packs may be read from or written to the disk at the same time. */
   readonly maxDiskTransfers: number;
+  /** How many processes serve. */
+  readonly workers: number;
 }
 
 export type CommandLine =
@@ -55,6 +57,8 @@ interface Flag {
   readonly help: string;
 }
 
+/** Each has its own memory, and more of them than cores make nothing faster. */
+const mostWorkers = 64;
 const defaultListen = ":8000";
 const defaultDataFolder = join(tmpdir(), "restic");
 
@@ -144,6 +148,11 @@ const flags = {
     help: "proxies that are believed who the client is, addresses and networks separated by commas (default: none)",
   },
   version: { type: "boolean", short: "v", help: "print the version and exit" },
+  workers: {
+    type: "string",
+    value: "N",
+    help: 'serve with N processes, or with one for each processor core ("auto"): for many uploads at once (default 1)',
+  },
 } as const satisfies Readonly<Record<string, Flag>>;
 
 type FlagName = keyof typeof flags;
@@ -183,6 +192,7 @@ function toOptions(booleans: Map<FlagName, boolean>, strings: Map<FlagName, stri
     ...optional("tlsClientAuthorities", strings.get("tls-client-ca")),
     ...optional("cpuProfile", strings.get("cpu-profile")),
     maxDiskTransfers: parseTransfers(strings.get("max-disk-transfers") ?? String(defaultTransfers)),
+    workers: parseWorkers(strings.get("workers") ?? "1"),
     ...optional("accessLog", strings.get("log")),
     ...optional("storage", strings.get("storage")),
     ...optional("tlsCertificate", strings.get("tls-cert")),
@@ -300,6 +310,13 @@ function parseTransfers(text: string): number {
   const transfers = /^\d{1,4}$/.test(text) ? Number(text) : 0;
   if (transfers >= 1 && transfers <= mostTransfers) return transfers;
   return usage(`--max-disk-transfers expected a number from 1 to ${mostTransfers}, got ${JSON.stringify(text)}`);
+}
+
+function parseWorkers(text: string): number {
+  if (text === "auto") return Math.min(availableParallelism(), mostWorkers);
+  const workers = /^\d{1,3}$/.test(text) ? Number(text) : 0;
+  if (workers >= 1 && workers <= mostWorkers) return workers;
+  return usage(`--workers expected a number from 1 to ${mostWorkers} or auto, got ${JSON.stringify(text)}`);
 }
 
 function usage(message: string): never {
