@@ -3,7 +3,6 @@
  * something on a machine that others use too. All servers store in one folder, each in a repository of its own.
  */
 import { spawnSync } from "node:child_process";
-import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { median } from "../table.ts";
@@ -114,7 +113,7 @@ async function runRound(run: Round): Promise<void> {
   // Who goes first changes from round to round, so that none always meets the warmer caches.
   const servers = round % 2 === 0 ? run.servers : [...run.servers].reverse();
   for (const server of servers) {
-    for (const connections of comparison.connections) await create(run, server, repositoryOf(server, connections));
+    for (const connections of comparison.connections) await create(run, server, repositoryOf(run, server, connections));
   }
   for (const phase of run.wanted) {
     for (const connections of phase.connections ?? comparison.connections) {
@@ -128,12 +127,6 @@ async function runRound(run: Round): Promise<void> {
       }
     }
   }
-  for (const server of servers) {
-    for (const connections of comparison.connections) {
-      rmSync(join(comparison.folder, repositoryOf(server, connections)), { recursive: true });
-    }
-  }
-  uploaded.clear();
 }
 
 /** Sets that a repository has already. */
@@ -145,8 +138,9 @@ async function create({ load }: Round, server: RunningServer, repository: string
 }
 
 /** Uploads what a phase reads when the phase that uploads it is not wanted, and looks once at the bytes that come back. */
-async function provide({ load }: Round, server: RunningServer, objects: ObjectSet, connections: number): Promise<void> {
-  const url = `${server.url}${repositoryOf(server, connections)}/`;
+async function provide(run: Round, server: RunningServer, objects: ObjectSet, connections: number): Promise<void> {
+  const { load } = run;
+  const url = `${server.url}${repositoryOf(run, server, connections)}/`;
   const key = `${url}${objects.name}`;
   const order = { url, connections: 5, requests: objects.count, objects };
   if (!uploaded.has(key)) await load.run({ ...order, work: "put" });
@@ -158,7 +152,7 @@ async function provide({ load }: Round, server: RunningServer, objects: ObjectSe
 
 async function measure(run: Round, server: RunningServer, phase: Phase, connections: number): Promise<PhaseCost> {
   await settle();
-  const repository = phase.work === "list" ? "listed" : repositoryOf(server, connections);
+  const repository = phase.work === "list" ? "listed" : repositoryOf(run, server, connections);
   const url = `${server.url}${repository}/`;
   const cpuBefore = cpuSecondsOf(server.pid);
   forgetPeak(server.pid);
@@ -182,8 +176,12 @@ async function settle(): Promise<void> {
   await sleep(settleMs);
 }
 
-function repositoryOf(server: RunningServer, connections: number): string {
-  return `${server.name}-${connections}`;
+/**
+ * Another one in each round, and none is removed before all is measured: for minutes after many files were removed, ext4 makes new ones up
+ * to five times slower.
+ */
+function repositoryOf({ round }: Round, server: RunningServer, connections: number): string {
+  return `${server.name.replaceAll(" ", "-")}-${connections}-${round}`;
 }
 
 function keyOf(phase: Phase, connections: number, server: RunningServer): string {

@@ -1,5 +1,5 @@
 /**
- * `npm run bench:server [-- --only comparison,disk,soak --rounds 3 --scale 1 --phases "PUT 16,GET 4" --connections 5,40 --peer PROGRAM]`: our server as
+ * `npm run bench:server [-- --only comparison,disk,soak --rounds 3 --scale 1 --phases "PUT 16,GET 4" --connections 5,40 --workers N --peer PROGRAM]`: our server as
  * built beside rclone's and, where there is one, rest-server (on PATH, or --peer).
  */
 import { mkdtempSync, rmSync } from "node:fs";
@@ -24,6 +24,8 @@ const { values } = parseArgs({
     scale: { type: "string", default: "1" },
     connections: { type: "string", default: "5,40" },
     phases: { type: "string" },
+    /** Also our server with so many processes. */
+    workers: { type: "string" },
     /** Further programs of ours to compare with: the main.js of another build. */
     base: { type: "string" },
     peer: { type: "string" },
@@ -59,6 +61,9 @@ const parts: Readonly<Record<string, () => Promise<void>>> = {
 function installedPrograms(): ServerProgram[] {
   const programs = [cofferServer()];
   if (values.base !== undefined) programs.push(cofferServer("base", [], values.base));
+  if (values.workers !== undefined) {
+    programs.push(cofferServer(`${values.workers} workers`, ["--workers", values.workers]));
+  }
   const peer = values.peer ?? "rest-server";
   if (isInstalled(peer)) programs.push(restServer(peer));
   else print(`${peer} is not installed: left out`);

@@ -10,8 +10,12 @@ export interface Handles {
   readonly threads: number;
 }
 
-/** Of the process itself, not of its children. */
+/** Of a process and those that it has started and that still run. */
 export function cpuSecondsOf(pid: number): number {
+  return sumOf(familyOf(pid), ownCpuSecondsOf);
+}
+
+function ownCpuSecondsOf(pid: number): number {
   const text = readFileSync(`/proc/${pid}/stat`, "latin1");
   // The name before it may contain anything, blanks and brackets included.
   const fields = text.slice(text.lastIndexOf(")") + 2).split(" ");
@@ -19,16 +23,25 @@ export function cpuSecondsOf(pid: number): number {
 }
 
 export function residentMiBOf(pid: number): number {
-  return readStatus(pid, "VmRSS") / 1024;
+  return sumOf(familyOf(pid), (each) => readStatus(each, "VmRSS") / 1024);
 }
 
-/** The most that was resident since the start or since `forgetPeak`. */
+/** The most that was resident since the start or since `forgetPeak`; of several processes, the sum of each one's most. */
 export function peakMiBOf(pid: number): number {
-  return readStatus(pid, "VmHWM") / 1024;
+  return sumOf(familyOf(pid), (each) => readStatus(each, "VmHWM") / 1024);
 }
 
 export function forgetPeak(pid: number): void {
-  writeFileSync(`/proc/${pid}/clear_refs`, "5");
+  for (const each of familyOf(pid)) writeFileSync(`/proc/${each}/clear_refs`, "5");
+}
+
+function familyOf(pid: number): number[] {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "latin1").split(" ").filter(Boolean).map(Number);
+  return [pid, ...children.flatMap(familyOf)];
+}
+
+function sumOf(pids: readonly number[], measure: (pid: number) => number): number {
+  return pids.reduce((sum, pid) => sum + measure(pid), 0);
 }
 
 /** Regular files, sockets and threads; what a process needs for itself (event loop, pipes) is not counted. */
