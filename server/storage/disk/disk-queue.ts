@@ -10,12 +10,14 @@ export const defaultTransfers = 5;
 /** A thread for each (threadsFor). */
 export const mostTransfers = 256;
 const shortPlaces = 9;
+/** An upload writes and flushes at the same time. */
+const threadsOfTransfer = 2;
 /** Besides the disk's users: passwords are checked by the same threads. */
 const otherThreads = 2;
 
 /** How many threads it takes so that nobody who has a place waits for one. */
 export function threadsFor(transfers: number): number {
-  return transfers + shortPlaces + otherThreads;
+  return threadsOfTransfer * transfers + shortPlaces + otherThreads;
 }
 
 export class DiskQueue {

@@ -11,7 +11,15 @@ import type { Repositories, Storage, StoredContent, StoredFile, StoredUsage } fr
 import { pooledBufferBytes } from "./buffer-pool.ts";
 import { DiskQueue, defaultTransfers } from "./disk-queue.ts";
 import { openDownload } from "./download.ts";
-import { failedWith, fileSystemError, groupModes, ownerModes, statusOf, unlinkFile } from "./file-system.ts";
+import {
+  failedWith,
+  fileSystemError,
+  groupModes,
+  ownerModes,
+  statusOf,
+  syncWritten,
+  unlinkFile,
+} from "./file-system.ts";
 import { Folders } from "./folders.ts";
 import { ListThread } from "./list-thread.ts";
 import { listFiles } from "./listing.ts";
@@ -124,7 +132,7 @@ class DiskStorage implements Storage {
 
   async put(handle: FileHandle, body: AsyncIterable<Uint8Array>): Promise<void> {
     const path = this.#pathOf(handle);
-    const received = new ReceivedBody(body);
+    const received = new ReceivedBody(body, syncWritten);
     try {
       await this.#shortly(() => this.#shared.uploader.refuseExisting(path));
       if (handle.type === "config") await this.#shortly(() => statusOf(this.#repository));

@@ -8,6 +8,7 @@
 import {
   closeSync,
   constants,
+  fdatasync,
   fstatSync,
   fsync,
   link,
@@ -27,6 +28,7 @@ export const statusOf: (path: string) => Promise<Stats> = promisify(stat);
 /** Of a link itself, not of what it leads to. */
 export const entryStatusOf: (path: string) => Promise<Stats> = promisify(lstat);
 const syncDescriptor: (descriptor: number) => Promise<void> = promisify(fsync);
+const syncData: (descriptor: number) => Promise<void> = promisify(fdatasync);
 export const linkFile: (existing: string, added: string) => Promise<void> = promisify(link);
 export const unlinkFile: (path: string) => Promise<void> = promisify(unlink);
 
@@ -38,10 +40,20 @@ export function statusOfOpen(descriptor: number): Stats {
   return fstatSync(descriptor);
 }
 
+/** Makes a file durable, its size and all else that is said of it included. */
+export function syncFile(descriptor: number): Promise<void> {
+  return whereItCanBe(syncDescriptor(descriptor));
+}
+
+/** Has what was written so far brought to the disk. A failure is told only once, so it must not be ignored. */
+export function syncWritten(descriptor: number): Promise<void> {
+  return whereItCanBe(syncData(descriptor));
+}
+
 /** Some file systems cannot sync and say so: what they hold is as durable as they can make it. */
-export async function syncFile(descriptor: number): Promise<void> {
+async function whereItCanBe(syncing: Promise<void>): Promise<void> {
   try {
-    await syncDescriptor(descriptor);
+    await syncing;
   } catch (error) {
     if (!failedWith(error, "ENOTSUP", "EOPNOTSUPP", "EINVAL", "ENOSYS", "ENOTTY")) throw error;
   }
