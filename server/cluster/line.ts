@@ -77,8 +77,9 @@ export class Line<Others extends Offer> {
 
   async #serve({ name, parameters, number }: Call): Promise<void> {
     try {
-      const called = this.#offer[name] as ((...parameters: unknown[]) => unknown) | undefined;
-      if (called === undefined) throw new CofferError("internal", `nothing of the name ${name} is offered`);
+      if (!Object.hasOwn(this.#offer, name))
+        throw new CofferError("internal", `nothing of the name ${name} is offered`);
+      const called = this.#offer[name] as unknown as (...parameters: unknown[]) => unknown;
       const result = await called(...parameters);
       if (number !== undefined) this.#channel.send({ kind: "answer", number, result } satisfies Answer);
     } catch (error) {

@@ -19,8 +19,9 @@ import { LedgerAccount, type LedgerOffer } from "./shared-ledger.ts";
 
 type Log = (line: string) => void;
 
-/** A worker that ends sooner is not replaced at once: what ends it may end the next one, too. */
+/** What ends a worker sooner may end the next one, too: each is replaced later than the one before. */
 const shortLifeMs = 5_000;
+const shortestRestMs = 100;
 const policyLookIntervalMs = 3_000;
 
 /** Resolves when all workers listen. Throws `usage` and `unavailable`. */
@@ -77,11 +78,16 @@ interface Member {
 
 class Workers {
   readonly #count: number;
-  readonly #address: ListenAddress;
+  /** All workers that live have to be given the same, or they would not share a socket. */
+  #address: ListenAddress;
+  /** Where they listen, once they do. */
+  #place: string | undefined;
   readonly #ledger: QuotaLedger | undefined;
   readonly #log: Log;
   readonly #members = new Map<number, Member>();
   #isStopping = false;
+  /** In a row. */
+  #shortLives = 0;
   #onEmpty: (() => void) | undefined;
 
   constructor(count: number, address: ListenAddress, ledger: QuotaLedger | undefined, log: Log) {
@@ -98,6 +104,7 @@ class Workers {
     try {
       // The first one alone: if it cannot listen, the others need not try.
       const place = await this.#begin(0);
+      this.#place = place;
       const others = Array.from({ length: this.#count - 1 }, (_, i) => this.#begin(i + 1));
       await Promise.all(others);
       return place;
@@ -128,6 +135,8 @@ class Workers {
   }
 
   async #begin(index: number): Promise<string> {
+    // The socket goes with the last worker; who comes after has to get the same port again.
+    if (this.#members.size === 0) this.#address = withChosenPort(this.#address, this.#place);
     const worker = cluster.fork();
     const account = this.#ledger === undefined ? undefined : new LedgerAccount(this.#ledger);
     const offer: PrimaryOffer = {
@@ -158,10 +167,18 @@ class Workers {
     if (this.#isStopping) {
       if (this.#members.size === 0) this.#onEmpty?.();
     } else if (servesSinceMs !== undefined) {
-      this.#log(`worker ${index} (process ${worker.process.pid}) ended with ${how}: another one takes its place`);
-      const isShort = performance.now() - servesSinceMs < shortLifeMs;
-      setTimeout(() => void this.#replace(index), isShort ? shortLifeMs : 0);
+      this.#log(
+        `worker ${index} (process ${worker.process.pid}) ended with ${how}: another one will serve in its place`,
+      );
+      if (performance.now() - servesSinceMs >= shortLifeMs) this.#shortLives = 0;
+      setTimeout(() => void this.#replace(index), this.#nextRestMs());
     }
+  }
+
+  #nextRestMs(): number {
+    const restMs = Math.min(shortestRestMs * 2 ** this.#shortLives, shortLifeMs);
+    this.#shortLives += 1;
+    return restMs;
   }
 
   /** Tries until it succeeds: the others go on meanwhile. */
@@ -169,11 +186,12 @@ class Workers {
     if (this.#isStopping) return;
     try {
       await this.#begin(index);
+      this.#log(`worker ${index} (process ${this.#members.get(index)?.worker.process.pid}) serves in its place`);
     } catch (error) {
       if (this.#isStopping) return;
       this.#log(`worker ${index} cannot serve: ${(error as Error).message}`);
       this.#members.get(index)?.worker.process.kill("SIGKILL");
-      setTimeout(() => void this.#replace(index), shortLifeMs);
+      setTimeout(() => void this.#replace(index), this.#nextRestMs());
     }
   }
 
@@ -181,6 +199,11 @@ class Workers {
     const asked = Array.from(this.#members.values(), ({ line }) => line.call("metrics").catch(() => undefined));
     return (await Promise.all(asked)).filter((metrics) => metrics !== undefined);
   }
+}
+
+function withChosenPort(address: ListenAddress, place: string | undefined): ListenAddress {
+  if (place === undefined || address.kind !== "tcp" || address.port !== 0) return address;
+  return { ...address, port: Number(place.slice(place.lastIndexOf(":") + 1)) };
 }
 
 /** Of a server on which nothing is counted, no worker asks for it. */

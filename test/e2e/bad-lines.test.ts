@@ -16,6 +16,7 @@ import { type BackendOptions, type OpenedBackend, openBackend } from "../../clie
 import { hasErrorCode } from "../../shared/errors.ts";
 import { handleOf, idOf } from "../conformance/backend.ts";
 import { type CountedServer, startCountedServer } from "../support/counted-server.ts";
+import { waitUntil } from "../support/wait-until.ts";
 
 const program = fileURLToPath(new URL("../../server/main.ts", import.meta.url));
 const mebibyte = 1024 * 1024;
@@ -49,13 +50,6 @@ async function startProxy(
     await once(server, "close");
   };
   return { url: `http://127.0.0.1:${port}/r/`, stop };
-}
-
-async function until(condition: () => boolean): Promise<void> {
-  for (let waits = 0; !condition(); waits += 1) {
-    if (waits > 20_000) throw new Error("what the test waits for does not come");
-    await sleep(1);
-  }
 }
 
 function forward(client: Socket, target: Socket): void {
@@ -117,7 +111,7 @@ describe("bad lines", function () {
         expect(content.equals(await backend.load(handleOf(content)))).to.equal(true);
       }
     })();
-    await until(() => savedCount >= 20);
+    await waitUntil(() => savedCount >= 20);
     await server.kill();
     await sleep(700);
     server = await startCountedServer(["--no-auth", "--path", folder], { program, port });
@@ -223,7 +217,7 @@ describe("bad lines", function () {
       const content = randomBytes(16 * mebibyte);
       return backend.save(handleOf(content), content, stop.signal).catch((error: unknown) => error);
     });
-    await until(() => stalled.length === connections);
+    await waitUntil(() => stalled.length === connections);
 
     const startMs = performance.now();
     const [older, newer] = [randomBytes(150), randomBytes(150)];

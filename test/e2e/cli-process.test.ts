@@ -15,6 +15,7 @@ import {
   runCoffer,
   startProgram,
 } from "../support/programs.ts";
+import { waitUntil } from "../support/wait-until.ts";
 
 const client = fileURLToPath(new URL("../../client/main.ts", import.meta.url));
 /** For shells: Node and the client. */
@@ -36,11 +37,6 @@ describe("the command line as a process", function () {
   const path = (...parts: string[]): string => join(folder.path, ...parts);
   const locks = (): string[] => readdirSync(join(repository, "locks"));
   const snapshots = async (): Promise<unknown[]> => JSON.parse((await call(["snapshots", "--json"], { env })).stdout);
-
-  /** Settles when the condition holds. The suite's limit ends it otherwise. */
-  async function until(condition: () => boolean): Promise<void> {
-    while (!condition()) await pause(10);
-  }
 
   before(async () => {
     await makeCheapRepository(repository);
@@ -75,7 +71,7 @@ describe("the command line as a process", function () {
       const finished = new Promise<Awaited<RunningBackup["finished"]>>((resolve) => {
         child.once("close", (code, signal) => resolve({ exitCode: code ?? signal ?? -1, ...texts }));
       });
-      await until(() => texts.stdout.includes(sign) || child.exitCode !== null);
+      await waitUntil(() => texts.stdout.includes(sign) || child.exitCode !== null);
       return { child, finished };
     }
 
@@ -268,7 +264,7 @@ describe("the command line as a process", function () {
       const ended = new Promise<number>((resolve) => child.once("close", (code) => resolve(code ?? -1)));
       let seen = 0;
       for (const [prompt, answer] of dialogue) {
-        await until(() => shown.indexOf(prompt, seen) >= 0 || child.exitCode !== null);
+        await waitUntil(() => shown.indexOf(prompt, seen) >= 0 || child.exitCode !== null);
         expect(shown.slice(seen)).to.contain(prompt);
         seen = shown.indexOf(prompt, seen) + prompt.length;
         child.stdin?.write(answer);

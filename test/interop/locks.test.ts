@@ -23,6 +23,7 @@ import { FakeClock } from "../support/fake-clock.ts";
 import { cheapKey, failureOf, openAgain, testProvider } from "../support/memory-repository.ts";
 import { expectExit, type ProgramRun, requirePrograms, runRestic } from "../support/programs.ts";
 import { makeTemporaryFolder, type TemporaryFolder } from "../support/temporary-folder.ts";
+import { waitUntil } from "../support/wait-until.ts";
 
 /** A process number that no process has: the kernel gives out smaller ones. */
 const deadPid = 2 ** 22 + 1;
@@ -103,7 +104,7 @@ for (const version of [1, 2]) {
         const first = lock.id;
         await clock.advance(5 * 60_000 + 2000);
         // The files are written in real time.
-        await until(() => lock.id !== first && lockIds().length === 1);
+        await waitUntil(() => lock.id !== first && lockIds().length === 1);
         expect((await restic(["snapshots"])).exitCode).to.be.oneOf(lockedStatus);
       } finally {
         await lock.release();
@@ -121,7 +122,7 @@ for (const version of [1, 2]) {
       try {
         expectExit(await restic(["unlock"]));
         expect(lockIds()).to.deep.equal([living.id]);
-        await until(() => hangups > 0);
+        await waitUntil(() => hangups > 0);
       } finally {
         await dead.release();
         await living.release();
@@ -146,7 +147,7 @@ for (const version of [1, 2]) {
       });
       const ended = new Promise((resolve) => backup.once("close", resolve));
       try {
-        await until(() => lockIds().length === 1);
+        await waitUntil(() => lockIds().length === 1);
         await (await hold(false)).release();
         const failure = await failureOf(hold(true));
         expect(failure).to.have.property("code", "locked");
@@ -166,7 +167,7 @@ for (const version of [1, 2]) {
         stdio: "ignore",
       });
       const ended = new Promise((resolve) => check.once("close", resolve));
-      await until(() => lockIds().length === 1);
+      await waitUntil(() => lockIds().length === 1);
       check.kill("SIGKILL");
       await ended;
       const [id = ""] = lockIds();
@@ -256,9 +257,4 @@ for (const version of [1, 2]) {
 
 function masked({ encrypt, mac }: SealingKey): SealingKey {
   return { encrypt, mac: { k: mac.k, r: maskMacR(mac.r) } };
-}
-
-/** Looks every few milliseconds; the test's own time limit ends it. */
-async function until(isTrue: () => boolean): Promise<void> {
-  while (!isTrue()) await new Promise((resolve) => setTimeout(resolve, 2));
 }

@@ -12,6 +12,7 @@ import {
 import { startServer, type TestServer } from "../support/server.ts";
 import { testBytes } from "../support/stored-files.ts";
 import { makeTemporaryFolder, type TemporaryFolder } from "../support/temporary-folder.ts";
+import { waitUntil } from "../support/wait-until.ts";
 
 describe("interop: restic at the server", function () {
   this.timeout(120_000);
@@ -113,8 +114,3 @@ describe("interop: restic at the server", function () {
     expect(made.filter((line) => !line.endsWith(" 401"))).to.deep.equal([]);
   });
 });
-
-async function waitUntil(isTrue: () => boolean): Promise<void> {
-  for (let i = 0; i < 3000 && !isTrue(); i++) await new Promise((resolve) => setTimeout(resolve, 10));
-  expect(isTrue()).to.equal(true);
-}

@@ -18,6 +18,7 @@ import { type ServedApp, serveApp } from "../support/served-app.ts";
 import { sha256 } from "../support/stored-files.ts";
 import { makeTemporaryFolder, type TemporaryFolder } from "../support/temporary-folder.ts";
 import { unfinishedUploads } from "../support/unfinished-uploads.ts";
+import { waitUntil } from "../support/wait-until.ts";
 
 describe("defects of rest-server that stay fixed", function () {
   this.timeout(30_000);
@@ -174,8 +175,3 @@ describe("defects of rest-server that stay fixed", function () {
     expect(server.lines.at(-1)).to.match(/^start server on /);
   });
 });
-
-async function waitUntil(isTrue: () => boolean): Promise<void> {
-  for (let i = 0; i < 1000 && !isTrue(); i++) await new Promise((resolve) => setTimeout(resolve, 10));
-  expect(isTrue()).to.equal(true);
-}

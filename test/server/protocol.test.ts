@@ -11,6 +11,7 @@ import { collectText, exchangeRaw, type Reply, type RequestSettings } from "../s
 import { type ServedApp, type ServedAppSettings, serveApp } from "../support/served-app.ts";
 import { sha256, testBytes } from "../support/stored-files.ts";
 import { unfinishedUploads } from "../support/unfinished-uploads.ts";
+import { waitUntil } from "../support/wait-until.ts";
 
 const id = (content: string | Uint8Array): string => sha256(content);
 const content = "content of an object";
@@ -738,8 +739,3 @@ describe("REST protocol", () => {
     });
   });
 });
-
-async function waitUntil(isTrue: () => boolean): Promise<void> {
-  for (let i = 0; i < 500 && !isTrue(); i++) await new Promise((resolve) => setTimeout(resolve, 10));
-  expect(isTrue()).to.equal(true);
-}

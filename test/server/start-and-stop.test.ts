@@ -10,6 +10,7 @@ import { ServerDidNotStart, type ServerSettings, startServer, type TestServer } 
 import { sha256, testBytes } from "../support/stored-files.ts";
 import { makeTemporaryFolder, type TemporaryFolder } from "../support/temporary-folder.ts";
 import { unfinishedUploads } from "../support/unfinished-uploads.ts";
+import { waitUntil } from "../support/wait-until.ts";
 
 describe("the server as a process", function () {
   this.timeout(30_000);
@@ -469,20 +470,4 @@ async function connectFails(port: number): Promise<boolean> {
     });
     socket.on("error", () => resolve(true));
   });
-}
-
-async function attempt(isTrue: () => boolean | Promise<boolean>): Promise<boolean> {
-  try {
-    return await isTrue();
-  } catch {
-    return false;
-  }
-}
-
-async function waitUntil(isTrue: () => boolean | Promise<boolean>): Promise<void> {
-  for (let i = 0; i < 1000; i++) {
-    if (await attempt(isTrue)) return;
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-  throw new Error("waited ten seconds in vain");
 }

@@ -6,6 +6,7 @@ import { HttpTestClient, type Reply } from "../../support/http.ts";
 import { type ServerSettings, startServer, type TestServer } from "../../support/server.ts";
 import { sha256 } from "../../support/stored-files.ts";
 import { makeTemporaryFolder, type TemporaryFolder } from "../../support/temporary-folder.ts";
+import { waitUntil } from "../../support/wait-until.ts";
 
 type Line = Record<string, unknown>;
 
@@ -120,12 +121,4 @@ describe("observing the server as a process", function () {
 function linesOf(path: string): Line[] {
   const texts = readFileSync(path, "utf8").split("\n").slice(0, -1);
   return texts.map((text) => JSON.parse(text) as Line);
-}
-
-async function waitUntil(isTrue: () => boolean): Promise<void> {
-  for (let i = 0; i < 1_000; i++) {
-    if (isTrue()) return;
-    await new Promise((resolve) => setTimeout(resolve, 10));
-  }
-  throw new Error("waited ten seconds in vain");
 }
