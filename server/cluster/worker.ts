@@ -91,6 +91,7 @@ class ServingWorker {
 
   async #stop(): Promise<void> {
     await this.#server?.drain();
+    await this.#server?.finishProfile();
     process.exit(0);
   }
 }

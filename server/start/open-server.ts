@@ -35,6 +35,8 @@ export interface OpenServer {
   readonly firstUser: FirstUser | undefined;
   /** Takes no more connections; resolves when all requests have been answered and all logs written. */
   drain(): Promise<void>;
+  /** The last thing to do. */
+  finishProfile(): Promise<void>;
   /** Has users, policy and certificate read again, and logs begun anew. */
   reload(): void;
 }
@@ -85,6 +87,8 @@ export async function openServer(options: ServerOptions, role: ServingRole): Pro
     drain: async () => {
       await drain();
       for (const each of logs) await each?.close();
+    },
+    finishProfile: async () => {
       if (cpuProfile !== undefined) await finishProfile(cpuProfile, announce);
     },
     reload: () => {

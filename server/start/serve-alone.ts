@@ -24,6 +24,7 @@ export async function serveAlone(options: ServerOptions, address: ListenAddress,
     stop: async () => {
       await opened.drain();
       log("shutdown cleanly");
+      await opened.finishProfile();
       process.exit(0);
     },
     // Uploads that are cut off are swept at the next start.
