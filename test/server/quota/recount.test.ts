@@ -123,7 +123,7 @@ describe("recounts in any order of events", () => {
     it(`${who} never give less than is stored, and the truth when nothing happens meanwhile`, () => {
       const events = fc.array(
         fc.record({ event: fc.constantFrom(...(others ? allEvents : ownEvents)), file: fc.nat(fileCount - 1) }),
-        { maxLength: 60 },
+        { maxLength: 100, size: "max" },
       );
       return fc.assert(
         fc.asyncProperty(events, async (list) => {
@@ -155,9 +155,9 @@ const ownEvents = [
   "abandonRecount",
 ] as const;
 const allEvents = [...ownEvents, "anotherStores", "anotherRemoves"] as const;
-const fileCount = 8;
+const fileCount = 5;
 const repositories = ["a", "b/c"] as const;
-const limitBytes = 100;
+const limitBytes = 25;
 
 /** Files in a bucket, a server that counts them, and a list of the bucket that takes its time. Files have fixed sizes. */
 class Scene {
