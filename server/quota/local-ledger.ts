@@ -13,7 +13,7 @@ const keptScopes = 10_000;
 interface Amount {
   /** Of everything. */
   readonly usedBytes: number;
-  /** Of what was stored as upkeep by this process. No sum exceeds its limit by more than this. */
+  /** Of what was stored as upkeep by this process: uploads through it bring no sum further beyond its limit than this. */
   readonly upkeepBytes: number;
 }
 
@@ -73,7 +73,7 @@ export class LocalQuotaLedger implements QuotaLedger {
   /** Has to be called before the list of what is stored begins, and finished or abandoned afterwards. One at a time. */
   beginRecount(): Recount {
     if (this.#recount !== undefined)
-      throw new CofferError("internal", "a recount was begun while another one is running");
+      throw new CofferError("internal", "a recount was begun, and another one is running");
     this.#recount = new Recount();
     return this.#recount;
   }
@@ -140,6 +140,7 @@ export class LocalQuotaLedger implements QuotaLedger {
       end: async (removedBytes) => {
         if (isEnded) return;
         isEnded = true;
+        // A list that was complete meanwhile may have been made without the file.
         if (this.#finishedRecounts === recountsBefore) this.#add(repository, -removedBytes, purpose);
         this.#removals.delete(key);
         finish();

@@ -4,12 +4,12 @@
  * A list takes a while. Of what this server stores or removes meanwhile, nobody can tell whether the list has seen it. Each time the
  * new count takes what gives more: a limit may refuse too early until the next count, but nothing gets beyond it.
  *
- * | since the count began                | in the new count                                                             |
- * |--------------------------------------|------------------------------------------------------------------------------|
- * | an upload has been stored            | its bytes come to the list, which may have them already                       |
- * | an upload is under way at the end    | so do the bytes that are set aside: it may be stored already, and not yet told |
- * | a removal has ended                  | nothing is taken off: the list may have been made without the file            |
- * | a removal is under way at the end    | nor will be when it ends, for the same reason                                 |
+ * | since the count began             | in the new count                                                        |
+ * |-----------------------------------|-------------------------------------------------------------------------|
+ * | an upload has been stored         | its bytes come on top of the list, which may have them already          |
+ * | an upload is under way at the end | so do the bytes that are set aside for it, which may be stored just now |
+ * | a removal has ended               | nothing is taken off: the list may have been made without the file      |
+ * | a removal is under way at the end | nor is anything when it ends, for the same reason                       |
  *
  * Until it has finished, the old counts go on as if it did not exist, and stay if it fails. A count during which nothing is stored
  * or removed is exact.
