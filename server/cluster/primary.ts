@@ -38,8 +38,9 @@ export async function serveByWorkers(options: ServerOptions, address: ListenAddr
   if (options.tls) await openTlsFiles(options, announce);
   const { dataFolder, storage: location, groupAccessible: isGroupAccessible } = options;
   const storage = await openStorage({ dataFolder, location, isGroupAccessible }, process.env, announce);
-  const ledger = openQuota(options, policy, storage, announce);
-  await storage.close();
+  // Stays open: what is stored is counted again from time to time.
+  const ledger = await openQuota(options, policy, storage, { announce, log });
+  if (ledger === undefined) await storage.close();
 
   const workers = new Workers(options.workers, address, ledger, log);
   handleSignals({

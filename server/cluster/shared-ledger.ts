@@ -47,7 +47,7 @@ export class LedgerAccount {
     };
   }
 
-  /** Ends what a process that is gone has left: its uploads have not become visible. */
+  /** Ends what a process that is gone has left: its uploads have not become visible (or, in a bucket, are counted with the next list). */
   async close(): Promise<void> {
     this.#isClosed = true;
     for (const reservation of this.#reservations.values()) await reservation.settle(0);

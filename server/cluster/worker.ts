@@ -73,9 +73,7 @@ class ServingWorker {
         if (mayAnnounce) this.#log(text);
       },
       maxDiskTransfers: Math.ceil(options.maxDiskTransfers / workers),
-      openLedger: (policy, storage) => {
-        return needsQuota(options, policy, storage) ? new RemoteQuotaLedger(line) : undefined;
-      },
+      openLedger: async (policy) => (needsQuota(options, policy) ? new RemoteQuotaLedger(line) : undefined),
       shareThrottle: (own: MemoryLoginThrottle) => {
         this.#throttle = new SharedLoginThrottle(own, (news) => line.tell("spreadLogin", news));
         return this.#throttle;

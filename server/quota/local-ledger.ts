@@ -3,6 +3,7 @@ import { CofferError } from "../../shared/errors.ts";
 import { formatSize } from "../policy/sizes.ts";
 import type { QuotaLedger, QuotaPurpose, Removal, Reservation } from "./ledger.ts";
 import type { QuotaLimits, QuotaScope } from "./limits.ts";
+import { addBytes, Recount } from "./recount.ts";
 
 /** So much upkeep is let in beyond a limit: a full repository can still be locked, read and made smaller. */
 const upkeepBytes = 16_777_216;
@@ -12,7 +13,7 @@ const keptScopes = 10_000;
 interface Amount {
   /** Of everything. */
   readonly usedBytes: number;
-  /** Of what was stored as upkeep by this process. */
+  /** Of what was stored as upkeep by this process: uploads through it bring no sum further beyond its limit than this. */
   readonly upkeepBytes: number;
 }
 
@@ -23,6 +24,8 @@ export class LocalQuotaLedger implements QuotaLedger {
   readonly #repositories = new Map<string, Amount>();
   /** The sums of scopes, by key. */
   readonly #sums = new Map<string, Amount>();
+  /** What is set aside for uploads under way, by repository. */
+  readonly #reservedBytes = new Map<string, number>();
   /** Removals under way, by repository and path. */
   readonly #removals = new Map<string, Promise<void>>();
   /** The scopes of repositories that were used lately: matching hundreds of patterns takes a while. */
@@ -30,6 +33,9 @@ export class LocalQuotaLedger implements QuotaLedger {
   /** Files that belong to no repository. */
   #otherBytes = 0;
   #limits: QuotaLimits;
+  /** The one that is running. */
+  #recount: Recount | undefined;
+  #finishedRecounts = 0;
 
   constructor(limits: QuotaLimits) {
     this.#limits = limits;
@@ -61,9 +67,39 @@ export class LocalQuotaLedger implements QuotaLedger {
   useLimits(limits: QuotaLimits): void {
     this.#limits = limits;
     this.#scopes.clear();
-    this.#sums.clear();
-    this.#addToSums(limits(undefined), { usedBytes: this.#otherBytes, upkeepBytes: 0 });
-    for (const [repository, amount] of this.#repositories) this.#addToSums(this.#scopesOf(repository), amount);
+    this.#addUpSums();
+  }
+
+  /** Has to be called before the list of what is stored begins, and finished or abandoned afterwards. One at a time. */
+  beginRecount(): Recount {
+    if (this.#recount !== undefined)
+      throw new CofferError("internal", "a recount was begun, and another one is running");
+    this.#recount = new Recount();
+    return this.#recount;
+  }
+
+  /** Takes the counts of the list instead of the old ones; of what happened meanwhile, what recount.ts says. */
+  finishRecount(): void {
+    const recount = this.#recount;
+    if (recount === undefined) throw new CofferError("internal", "a recount was finished that was not begun");
+    this.#recount = undefined;
+    this.#finishedRecounts += 1;
+    for (const [repository, bytes] of this.#reservedBytes) recount.add(repository, bytes);
+    for (const [repository, { upkeepBytes: upkeep }] of this.#repositories) {
+      this.#setAmount(repository, { usedBytes: 0, upkeepBytes: upkeep });
+    }
+    for (const [repository, usedBytes] of recount.repositories) {
+      const upkeep = this.#repositories.get(repository)?.upkeepBytes ?? 0;
+      this.#repositories.set(repository, { usedBytes, upkeepBytes: upkeep });
+    }
+    this.#otherBytes = recount.otherBytes;
+    this.#addUpSums();
+    this.#forgetUpkeepWithinLimits();
+  }
+
+  /** The old counts stay, as if no recount had been begun. */
+  abandonRecount(): void {
+    this.#recount = undefined;
   }
 
   async reserve(repository: string, bytes: number, purpose: QuotaPurpose): Promise<Reservation> {
@@ -72,14 +108,18 @@ export class LocalQuotaLedger implements QuotaLedger {
     const grow = async (moreBytes: number): Promise<void> => {
       this.#require(repository, moreBytes, purpose);
       this.#add(repository, moreBytes, purpose);
+      addBytes(this.#reservedBytes, repository, moreBytes);
       reservedBytes += moreBytes;
     };
     await grow(bytes);
     return {
       grow,
       settle: async (storedBytes) => {
-        if (!isSettled) this.#add(repository, storedBytes - reservedBytes, purpose);
+        if (isSettled) return;
         isSettled = true;
+        this.#add(repository, storedBytes - reservedBytes, purpose);
+        addBytes(this.#reservedBytes, repository, -reservedBytes);
+        this.#recount?.add(repository, storedBytes);
       },
     };
   }
@@ -94,12 +134,14 @@ export class LocalQuotaLedger implements QuotaLedger {
         finish = resolve;
       }),
     );
+    const recountsBefore = this.#finishedRecounts;
     let isEnded = false;
     return {
       end: async (removedBytes) => {
         if (isEnded) return;
         isEnded = true;
-        this.#add(repository, -removedBytes, purpose);
+        // A list that was complete meanwhile may have been made without the file.
+        if (this.#finishedRecounts === recountsBefore) this.#add(repository, -removedBytes, purpose);
         this.#removals.delete(key);
         finish();
       },
@@ -126,12 +168,36 @@ export class LocalQuotaLedger implements QuotaLedger {
     const before = this.#repositories.get(repository) ?? nothing;
     const usedBytes = Math.max(0, before.usedBytes + bytes);
     const upkeep = Math.max(0, before.upkeepBytes + (purpose === "upkeep" ? bytes : 0));
-    if (usedBytes === 0 && upkeep === 0) this.#repositories.delete(repository);
-    else this.#repositories.set(repository, { usedBytes, upkeepBytes: upkeep });
+    this.#setAmount(repository, { usedBytes, upkeepBytes: upkeep });
     this.#addToSums(this.#scopesOf(repository), {
       usedBytes: usedBytes - before.usedBytes,
       upkeepBytes: upkeep - before.upkeepBytes,
     });
+  }
+
+  #setAmount(repository: string, amount: Amount): void {
+    if (amount.usedBytes === 0 && amount.upkeepBytes === 0) this.#repositories.delete(repository);
+    else this.#repositories.set(repository, amount);
+  }
+
+  #addUpSums(): void {
+    this.#sums.clear();
+    this.#addToSums(this.#limits(undefined), { usedBytes: this.#otherBytes, upkeepBytes: 0 });
+    for (const [repository, amount] of this.#repositories) this.#addToSums(this.#scopesOf(repository), amount);
+  }
+
+  /**
+   * Locks that were stored here and removed through another server would count as upkeep forever, until a full repository could not
+   * be locked any more. Where nothing exceeds a limit, none of it lies beyond one, so that it need not be known.
+   */
+  #forgetUpkeepWithinLimits(): void {
+    const isWithin = ({ key, limitBytes }: QuotaScope): boolean => (this.#sums.get(key)?.usedBytes ?? 0) <= limitBytes;
+    for (const [repository, { usedBytes, upkeepBytes: upkeep }] of this.#repositories) {
+      const scopes = this.#scopesOf(repository);
+      if (upkeep === 0 || !scopes.every(isWithin)) continue;
+      this.#setAmount(repository, { usedBytes, upkeepBytes: 0 });
+      this.#addToSums(scopes, { usedBytes: 0, upkeepBytes: -upkeep });
+    }
   }
 
   #scopesOf(repository: string): readonly QuotaScope[] {

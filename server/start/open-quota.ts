@@ -1,39 +1,89 @@
 /** The accounting of what is stored, where something limits it. */
 import { CofferError } from "../../shared/errors.ts";
 import type { PolicyFile } from "../policy/policy-file.ts";
-import type { QuotaLedger } from "../quota/ledger.ts";
 import { quotaLimits } from "../quota/limits.ts";
 import { LocalQuotaLedger } from "../quota/local-ledger.ts";
+import { RegularRecount, recountIntervalMs } from "../quota/regular-recount.ts";
 import type { OpenedStorage } from "../storage/open-storage.ts";
 import type { ServerOptions } from "./options.ts";
 
-/** True when something limits what is stored, or may do so later: a policy can get quotas. Throws `usage` where nobody can count. */
-export function needsQuota(
-  { maximumBytes }: ServerOptions,
-  policy: PolicyFile | undefined,
-  storage: OpenedStorage,
-): boolean {
-  if (maximumBytes === undefined && policy === undefined) return false;
-  if (storage.usage !== undefined) return true;
-  // Of a bucket, and of what other servers do to it, nobody here keeps count.
-  if (maximumBytes === undefined && policy?.latest.quotas.length === 0) return false;
-  const advice = "leave out --max-size and the policy's quotas, or set a quota in the store";
-  throw new CofferError("usage", `quotas expected repositories on disk, got --storage; ${advice}`);
+type Log = (line: string) => void;
+type Limits = Pick<ServerOptions, "maximumBytes">;
+type MeasuredStorage = Pick<OpenedStorage, "usage" | "isShared">;
+
+export interface QuotaSurroundings {
+  /** What the start has to tell. */
+  readonly announce: Log;
+  /** What happens later. */
+  readonly log: Log;
+  /** Calls again and again, without keeping the process alive. */
+  every?(intervalMs: number, callback: () => void): void;
 }
 
-/** Counts what is stored, unless nothing limits it. Throws `usage`. */
-export function openQuota(
-  options: ServerOptions,
+/** True when something limits what is stored, or may do so later: a policy can get quotas. */
+export function needsQuota({ maximumBytes }: Limits, policy: PolicyFile | undefined): boolean {
+  return maximumBytes !== undefined || policy !== undefined;
+}
+
+/** Counts what is stored, unless nothing limits it; what others change, again and again. Throws `unavailable`. */
+export async function openQuota(
+  limits: Limits,
   policy: PolicyFile | undefined,
-  storage: OpenedStorage,
-  log: (line: string) => void,
-): QuotaLedger | undefined {
-  if (!needsQuota(options, policy, storage)) return undefined;
-  const { maximumBytes } = options;
-  log("Initializing quota (can take a while)...");
+  storage: MeasuredStorage,
+  surroundings: QuotaSurroundings,
+): Promise<LocalQuotaLedger | undefined> {
+  if (!needsQuota(limits, policy)) return undefined;
+  const { maximumBytes } = limits;
   const ledger = new LocalQuotaLedger(quotaLimits(maximumBytes, policy?.latest.quotas ?? []));
-  for (const { folders, sizeBytes } of storage.usage?.() ?? []) ledger.record(folders, sizeBytes);
+  // A bucket takes long to list, and can be listed later: not for a policy that has no quotas.
+  if (!storage.isShared || hasLimit(limits, policy)) await countAtStart(ledger, storage, surroundings.announce);
   policy?.onChange(({ quotas }) => ledger.useLimits(quotaLimits(maximumBytes, quotas)));
-  log(`Quota initialized, currently using ${(ledger.usedBytes / 2 ** 30).toFixed(2)} GiB`);
+  if (storage.isShared) keepCounting(ledger, limits, policy, storage, surroundings);
   return ledger;
+}
+
+function hasLimit({ maximumBytes }: Limits, policy: PolicyFile | undefined): boolean {
+  return maximumBytes !== undefined || (policy !== undefined && policy.latest.quotas.length > 0);
+}
+
+async function countAtStart(ledger: LocalQuotaLedger, storage: MeasuredStorage, announce: Log): Promise<void> {
+  announce("Initializing quota (can take a while)...");
+  try {
+    for await (const { folders, sizeBytes } of storage.usage()) ledger.record(folders, sizeBytes);
+  } catch (error) {
+    if (!storage.isShared) throw error;
+    const advice = "let the key list everything below the prefix, or leave out --max-size and the policy's quotas";
+    const message = `quotas expected to count what is stored, and it cannot be listed: ${(error as Error).message}; ${advice}`;
+    throw new CofferError("unavailable", message, { cause: error });
+  }
+  announce(`Quota initialized, ${describeUse(ledger)}`);
+}
+
+function keepCounting(
+  ledger: LocalQuotaLedger,
+  limits: Limits,
+  policy: PolicyFile | undefined,
+  storage: MeasuredStorage,
+  { log, every = callRegularly }: QuotaSurroundings,
+): void {
+  const recount = new RegularRecount({ ledger, measure: () => storage.usage(), log });
+  every(recountIntervalMs, () => {
+    if (hasLimit(limits, policy)) void recount.run();
+  });
+  let hadLimit = hasLimit(limits, policy);
+  policy?.onChange(async () => {
+    const isFirstLimit = !hadLimit && hasLimit(limits, policy);
+    hadLimit = hasLimit(limits, policy);
+    if (!isFirstLimit) return;
+    log("The policy has quotas now: counting what is stored (can take a while)...");
+    if (await recount.run()) log(`Counted what is stored, ${describeUse(ledger)}`);
+  });
+}
+
+function callRegularly(intervalMs: number, callback: () => void): void {
+  setInterval(callback, intervalMs).unref();
+}
+
+function describeUse({ usedBytes }: LocalQuotaLedger): string {
+  return `currently using ${(usedBytes / 2 ** 30).toFixed(2)} GiB`;
 }

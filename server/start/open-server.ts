@@ -26,7 +26,7 @@ export interface ServingRole extends Pick<ObservationPlaces, "shareThrottle" | "
   /** How many packs this process may read from or write to the disk at the same time. */
   readonly maxDiskTransfers: number;
   /** Undefined when nothing limits what is stored. */
-  openLedger(policy: PolicyFile | undefined, storage: OpenedStorage): QuotaLedger | undefined;
+  openLedger(policy: PolicyFile | undefined, storage: OpenedStorage): Promise<QuotaLedger | undefined>;
 }
 
 export interface OpenServer {
@@ -64,7 +64,7 @@ export async function openServer(options: ServerOptions, role: ServingRole): Pro
     probe: storage.probe,
     hasPasswords: htpasswd !== undefined,
   });
-  const ledger = role.openLedger(policy, storage);
+  const ledger = await role.openLedger(policy, storage);
   const app = createApp({
     repositories: assembleStorage(storage.repositories, { ledger, verifyUploads: options.verifyUploads }),
     authenticator,

@@ -17,7 +17,7 @@ export async function serveAlone(options: ServerOptions, address: ListenAddress,
     log,
     announce: log,
     maxDiskTransfers: options.maxDiskTransfers,
-    openLedger: (policy, storage) => openQuota(options, policy, storage, log),
+    openLedger: (policy, storage) => openQuota(options, policy, storage, { announce: log, log }),
   });
   // Before the start line: who reads it may send a signal at once.
   handleSignals({

@@ -12,8 +12,10 @@ import type { Repositories, StoredUsage } from "./storage.ts";
 export interface OpenedStorage {
   readonly repositories: Repositories;
   readonly probe: StorageProbe;
-  /** What is stored, for the start of its accounting. Absent where that cannot be told. */
-  usage?(): Iterable<StoredUsage>;
+  /** What is stored, for its accounting. A list that waits for another machine is asynchronous. Throws `unavailable`. */
+  usage(): Iterable<StoredUsage> | AsyncIterable<StoredUsage>;
+  /** Other servers store there, too, in the normal course of things: what was counted once does not stay true. */
+  readonly isShared: boolean;
   /** Throws `unavailable` when nothing could be stored now. Cheap enough for a health check. */
   readiness(): Promise<void>;
   /** Ends what is still running. */
@@ -49,8 +51,8 @@ export async function openStorage(
   const settings = parseS3Settings(location, environment);
   log(`Storage: S3 bucket ${settings.bucket} at ${settings.origin}, prefix ${JSON.stringify(settings.prefix)}`);
   const opened = await openS3(settings, join(dataFolder, ".coffer", "uploads"), log);
-  const { repositories, readiness, close } = opened;
-  return { repositories, readiness, close, probe: { readiness } };
+  const { repositories, usage, readiness, close } = opened;
+  return { repositories, usage, isShared: true, readiness, close, probe: { readiness } };
 }
 
 async function openDisk(
@@ -64,6 +66,7 @@ async function openDisk(
     repositories,
     probe: new DiskProbe(dataFolder),
     usage: () => repositories.measure(),
+    isShared: false,
     readiness: () => requireWritable(dataFolder),
     close: async () => undefined,
   };

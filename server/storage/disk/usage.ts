@@ -1,12 +1,10 @@
 /** What a data folder holds, for the start of its accounting. */
 import { type Dirent, readdirSync, type Stats, statSync } from "node:fs";
 import { join } from "node:path";
-import { isFolderName, isReservedName } from "../folder-name.ts";
 import type { StoredUsage } from "../storage.ts";
+import { usageOf } from "../usage-place.ts";
 import { failedWith, fileSystemError } from "./file-system.ts";
 import { isUnfinishedUpload, ownFolder } from "./uploads.ts";
-
-const greatestDepth = 2;
 
 /**
  * The sizes of all files, folder by folder; nothing for a data folder that does not exist. Temporary files are left out. It
@@ -38,14 +36,6 @@ function* measureFolder(path: string, names: readonly string[], visited: Set<str
     }
   }
   if (sizeBytes > 0) yield usageOf(names, sizeBytes);
-}
-
-/** What has one of a repository's own names below at most two folders belongs to that repository. */
-function usageOf(names: readonly string[], sizeBytes: number): StoredUsage {
-  const depth = names.findIndex(isReservedName);
-  const folders = names.slice(0, Math.max(0, depth));
-  const isInRepository = depth >= 0 && depth <= greatestDepth && folders.every(isFolderName);
-  return isInRepository ? { folders, sizeBytes } : { sizeBytes };
 }
 
 /** Empty for what cannot be looked into (a file system's lost+found): the server can store nothing there either. */

@@ -43,6 +43,11 @@ export function markOf(repository: string, type: FileType): string {
   return `${repository}${folderOf(type)}/`;
 }
 
+/** True for what is below the server's own folder. */
+export function isOwnKey(bucketPrefix: string, key: string): boolean {
+  return key.startsWith(`${bucketPrefix}${ownFolder}/`);
+}
+
 /** Where the probes at the start write. */
 export function probeKey(bucketPrefix: string, name: string): string {
   return `${bucketPrefix}${ownFolder}/probe/${name}`;

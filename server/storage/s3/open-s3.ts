@@ -1,10 +1,12 @@
 /** Puts the storage on S3 together: settings, connections, what the store can do, repositories. */
+import type { StoredUsage } from "../storage.ts";
 import { Bucket } from "./bucket.ts";
 import { type Capabilities, describeCapabilities, probeBucket } from "./probe.ts";
 import { defaultRetryPolicy, type RetryPolicy } from "./retry.ts";
 import { S3Repositories } from "./s3-storage.ts";
 import type { S3Settings } from "./settings.ts";
 import { Transport } from "./transport.ts";
+import { measureBucket } from "./usage.ts";
 
 export interface S3Limits {
   readonly retries?: RetryPolicy;
@@ -17,6 +19,8 @@ export interface S3Limits {
 export interface OpenedS3 {
   readonly repositories: S3Repositories;
   readonly capabilities: Capabilities;
+  /** What is stored. Takes a request for every thousand objects; throws `unavailable`. */
+  usage(): AsyncIterable<StoredUsage>;
   /** Throws `unavailable` when the bucket cannot be reached. */
   readiness(): Promise<void>;
   close(): Promise<void>;
@@ -40,6 +44,7 @@ export async function openS3(
     return {
       repositories: new S3Repositories({ bucket, prefix: settings.prefix, capabilities, spoolFolder }),
       capabilities,
+      usage: () => measureBucket(bucket, settings.prefix),
       readiness: () => bucket.ask(readinessDeadlineMs),
       close: () => bucket.close(),
     };

@@ -20,6 +20,7 @@ import { openDownload } from "./download.ts";
 import { KeyQueue } from "./key-queue.ts";
 import { keyOf, markOf, repositoryPrefix } from "./keys.ts";
 import type { ListedObject } from "./list-page.ts";
+import { listPages } from "./list-pages.ts";
 import type { Capabilities } from "./probe.ts";
 import { emptyHash } from "./signature.ts";
 import { type SpooledBody, spool } from "./spool.ts";
@@ -81,17 +82,11 @@ class S3Storage implements Storage {
   async *list(type: FileType): AsyncIterable<readonly StoredFile[]> {
     const prefix = markOf(this.#repository, type);
     let isPlace = false;
-    let next: string | undefined;
-    do {
-      const from = next;
-      const page = await within(this.#shared.smallGate, () => this.#shared.bucket.list(prefix, from));
-      next = page.continuation;
-      if (next !== undefined && next === from) {
-        throw new CofferError("unavailable", `cannot list ${prefix}: the storage repeats a page`);
-      }
-      isPlace ||= page.objects.length > 0;
-      if (page.objects.length > 0) yield filesOf(this.#repository, type, page.objects);
-    } while (next !== undefined);
+    const { bucket, smallGate } = this.#shared;
+    for await (const objects of listPages(prefix, (from) => within(smallGate, () => bucket.list(prefix, from)))) {
+      isPlace = true;
+      yield filesOf(this.#repository, type, objects);
+    }
     if (!isPlace) await this.#requireMark(type);
   }
 
