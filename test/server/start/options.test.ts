@@ -28,6 +28,7 @@ describe("the command line", () => {
       dataFolder,
       listen: ":8000",
       maxDiskTransfers: 5,
+      workers: 1,
       tls: false,
       tlsMinimumVersion: "1.2",
       authentication: true,
