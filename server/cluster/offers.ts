@@ -1,6 +1,6 @@
 /** What the processes of a server offer each other. */
 import type { ListenAddress } from "../listening/listen.ts";
-import type { ProcessMetrics } from "../metrics/server-metrics.ts";
+import type { ProcessMetrics } from "../metrics/prom-client.ts";
 import type { LedgerOffer } from "./shared-ledger.ts";
 import type { LoginNews } from "./shared-throttle.ts";
 

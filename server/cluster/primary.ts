@@ -3,7 +3,7 @@ import cluster, { type Worker } from "node:cluster";
 import { CofferError } from "../../shared/errors.ts";
 import type { ListenAddress } from "../listening/listen.ts";
 import { openTlsFiles } from "../listening/open-tls.ts";
-import type { ProcessMetrics } from "../metrics/server-metrics.ts";
+import type { ProcessMetrics } from "../metrics/prom-client.ts";
 import type { PolicyFile } from "../policy/policy-file.ts";
 import type { QuotaLedger } from "../quota/ledger.ts";
 import { openAuthentication } from "../start/open-authentication.ts";

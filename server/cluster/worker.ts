@@ -2,7 +2,7 @@
 import cluster from "node:cluster";
 import type { MemoryLoginThrottle } from "../auth/login-throttle.ts";
 import { listen } from "../listening/listen.ts";
-import type { ProcessMetrics } from "../metrics/server-metrics.ts";
+import type { ProcessMetrics } from "../metrics/prom-client.ts";
 import { needsQuota } from "../start/open-quota.ts";
 import { type OpenServer, openServer } from "../start/open-server.ts";
 import type { ServerOptions } from "../start/options.ts";

@@ -4,10 +4,8 @@ import { combineObservers, type Observer } from "../observation/observer.ts";
 import type { PageContent } from "../pages/page.ts";
 import type { StorageProbe, StorageSpace } from "../storage/probe.ts";
 import { LabelSets } from "./label-sets.ts";
+import type { ProcessMetrics, PromClient } from "./prom-client.ts";
 import { transferCounters } from "./transfer-counters.ts";
-
-/** The library, loaded only by those who want metrics: it takes its time. */
-export type PromClient = typeof import("prom-client");
 
 export interface MetricsSettings {
   readonly log: (line: string) => void;
@@ -19,9 +17,6 @@ export interface MetricsSettings {
   /** Makes what asks all processes of the server for their metrics, this one included. Absent: there is only this one. */
   readonly gather?: (own: () => Promise<ProcessMetrics>) => () => Promise<readonly ProcessMetrics[]>;
 }
-
-/** All metrics of one process, as the library hands them on. They survive a structured clone. */
-export type ProcessMetrics = Awaited<ReturnType<Registry["getMetricsAsJSON"]>>;
 
 const defaultLabelSets = 5_000;
 const durationBucketsSeconds = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 300];

@@ -2,7 +2,7 @@
 import type { Counter, Registry } from "prom-client";
 import type { FinishedRequest, Observer, StorageChange } from "../observation/observer.ts";
 import type { LabelSets } from "./label-sets.ts";
-import type { PromClient } from "./server-metrics.ts";
+import type { PromClient } from "./prom-client.ts";
 
 interface Pair {
   readonly count: Counter;
