@@ -1,6 +1,7 @@
 /** The HTTP server around the application: limits, time-outs, TLS, and ending without cutting anybody off. */
 import type { IncomingMessage, ServerOptions, ServerResponse } from "node:http";
 import type { Server, Socket } from "node:net";
+import { isLingering, linger, lingerAtEnd } from "../http/linger.ts";
 import { type Application, messageClassesOf } from "../http/message-classes.ts";
 import { createServer, loadHttps } from "../http/node-http.ts";
 import { holdContinue } from "../http/request-body.ts";
@@ -50,27 +51,28 @@ export function createHttpServer(application: Application, tls: TlsSettings | un
     response.once("close", () => {
       if (line.latest === response) line.isBusy = false;
       // Its head may have promised to keep the connection, and the client may have begun another request already.
-      if (isDraining) endSocket(request.socket);
+      if (isDraining) linger(request.socket);
     });
     application(request, response);
   };
   // With TLS this is the bare line; the socket that requests come from is made once both sides have agreed on keys.
   server.on("connection", (socket: Socket) => track(lines, socket));
   if (tls !== undefined) server.on("secureConnection", (socket: Socket) => track(lines, socket));
+  server.on(tls === undefined ? "connection" : "secureConnection", lingerAtEnd);
   server.on("request", (request, response) => turns.await(request, response, () => serve(request, response)));
   server.on("checkContinue", (request, response) => {
     holdContinue(request);
     turns.await(request, response, () => serve(request, response));
   });
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
-    refuseMalformed(error, socket, lines.get(socket)?.latest);
+    if (!isLingering(socket)) refuseMalformed(error, socket, lines.get(socket)?.latest);
   });
 
   return {
     server,
     drain: () => {
       isDraining = true;
-      const busy = [...lines.keys()].filter((socket) => lines.get(socket)?.isBusy === true);
+      const busy = [...lines.keys()].filter((socket) => lines.get(socket)?.isBusy === true || isLingering(socket));
       for (const socket of busy) stopKeeping(lines.get(socket)?.latest);
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       const isBusy = tls === undefined ? isOneOf(busy) : isOnLineOf(busy);
@@ -121,14 +123,6 @@ function peerOf({ remoteAddress, remotePort }: Socket): string {
   return `${remoteAddress} ${remotePort}`;
 }
 
-const lingerMs = 1000;
-
-/** Ends a connection so that what was sent still arrives: closed with unread bytes, it would be reset. */
-function endSocket(socket: Socket): void {
-  socket.end();
-  setTimeout(() => socket.destroy(), lingerMs);
-}
-
 /**
  * The status for a request that means nothing here, or undefined. "OPTIONS *" asks about the server, not about anything that it stores. A
  * coding besides "chunked" would have to be undone before anything is stored. A target in the form for proxies becomes a path.
@@ -158,7 +152,7 @@ function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket, response:
     return;
   }
   socket.write(`HTTP/1.1 ${status}\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n${status}`);
-  socket.destroySoon();
+  linger(socket);
 }
 
 /** Undefined for what is not about HTTP: a connection that was reset, a TLS handshake that failed. */
