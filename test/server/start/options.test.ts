@@ -95,7 +95,10 @@ describe("the command line", () => {
     [["--min-free-space", "lots"], /--min-free-space expected a size like 500M or 1073741824, got "lots"/],
     [["--min-free-space", "9P9"], /--min-free-space expected a size/],
     [["--min-free-space", "9999P"], /--min-free-space expected a size/],
-    [["--trusted-proxies", "proxy.example"], /--trusted-proxies expected addresses and networks/],
+    [
+      ["--trusted-proxies", "proxy.example"],
+      /--trusted-proxies expected an address or a range.*got "proxy.example"; "unix" stands/,
+    ],
     [["--trusted-proxies", "unix", "--listen", ":8000"], /"unix" only for a server that listens on a socket file/],
     [["--forwarded-header", "Forwarded"], /with --trusted-proxies/],
     [["--trusted-proxies", "::1", "--forwarded-header", "X-Real-IP"], /expected X-Forwarded-For or Forwarded/],
