@@ -4,10 +4,10 @@ import { statusOfError } from "../http/answers.ts";
 import { cleanPath, parseTarget } from "../http/target.ts";
 import { quotaLimits } from "../quota/limits.ts";
 import { type Address, parseAddress } from "../routes/address.ts";
+import { formatSize } from "../sizes.ts";
 import { operationOf } from "./operations.ts";
 import { type Access, accessTo, decideOn, type Policy, rightsIn } from "./policy.ts";
 import { describeOperation } from "./rights.ts";
-import { formatSize } from "./sizes.ts";
 
 export interface Question {
   readonly user: string;

@@ -92,8 +92,12 @@ describe("the command line", () => {
     [["--max-disk-transfers=many"], /--max-disk-transfers expected a number from 1 to 256, got "many"/],
     [["--private-repos", "--no-auth"], /--private-repos needs to know the users/],
     [["--log-format", "xml"], /--log-format expected combined or json, got "xml"/],
-    [["--min-free-space", "lots"], /--min-free-space expected a size like 500M or 1073741824, got "lots"/],
+    [
+      ["--min-free-space", "lots"],
+      /--min-free-space expected a size such as 500GiB or 1TB .*, got "lots"; 0 demands nothing/,
+    ],
     [["--min-free-space", "9P9"], /--min-free-space expected a size/],
+    [["--min-free-space", "500mb"], /--min-free-space expected a size.*kB to PB, or KiB to PiB.*got "500mb"/],
     [["--min-free-space", "9999P"], /--min-free-space expected a size/],
     [
       ["--trusted-proxies", "proxy.example"],
