@@ -6,6 +6,7 @@ import { type Application, messageClassesOf } from "../http/message-classes.ts";
 import { createServer, loadHttps } from "../http/node-http.ts";
 import { holdContinue } from "../http/request-body.ts";
 import { RequestTurns } from "../http/request-turns.ts";
+import { originForm } from "../http/target.ts";
 import { type TlsSettings, tlsOptions } from "./tls-settings.ts";
 
 export interface HttpServer {
@@ -132,11 +133,9 @@ function refusalOf(request: IncomingMessage): number | undefined {
   if (url === "*") return method === "OPTIONS" ? 200 : 400;
   const coding = headers["transfer-encoding"];
   if (coding !== undefined && coding.trim().toLowerCase() !== "chunked") return 501;
-  if (url.startsWith("/")) return undefined;
-  const origin = /^https?:\/\/[^/?#]*/i.exec(url);
-  if (origin === null) return 400;
-  const rest = url.slice(origin[0].length);
-  request.url = rest.startsWith("/") ? rest : `/${rest}`;
+  const target = originForm(url);
+  if (target === undefined) return 400;
+  request.url = target;
   return undefined;
 }
 
