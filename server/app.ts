@@ -115,16 +115,12 @@ function answerErrors(log: (line: string) => void, debug?: (line: string) => voi
   return (error: unknown, request, response, _next) => {
     const answer = response as unknown as Answer;
     const code = error instanceof CofferError ? error.code : "internal";
-    const isLogged = statusOfError(code) >= 500 && code !== "cancelled" && !response.destroyed;
-    if (!isLogged && !isSuspicious(error)) debug?.(describeFailure(request.method, answer, error));
-    if (code === "cancelled" || response.destroyed) {
-      request.socket.destroy();
-      return;
-    }
     const status = statusOfError(code);
-    if (status >= 500 || isSuspicious(error)) log(describeFailure(request.method, answer, error));
+    const isClientGone = code === "cancelled" || response.destroyed;
+    const report = !isClientGone && (status >= 500 || isSuspicious(error)) ? log : debug;
+    report?.(describeFailure(request.method, answer, error));
     // The rest of an answer that has begun cannot be made up: only a cut connection tells that it is not whole.
-    if (response.headersSent) request.socket.destroy();
+    if (isClientGone || response.headersSent) request.socket.destroy();
     else answerProblem(answer, status, status === 503 ? { "Retry-After": "1" } : {});
   };
 }

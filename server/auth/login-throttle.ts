@@ -6,7 +6,7 @@
  * costs a new place of that user at most a second.
  */
 import { createHash } from "node:crypto";
-import { networkOf } from "../http/ip-address.ts";
+import { networkOf } from "../network/ip-address.ts";
 import { FailureCounts } from "./failure-counts.ts";
 import { RecentPlaces } from "./recent-places.ts";
 

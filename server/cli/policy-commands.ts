@@ -1,6 +1,6 @@
 /** Looking at a policy without a server: `policy check` and `policy explain`. */
 import { CofferError, hasErrorCode } from "../../shared/errors.ts";
-import { isAddress } from "../policy/addresses.ts";
+import { isAddress } from "../network/ip-address.ts";
 import { explain } from "../policy/explain.ts";
 import { policyOfFlags } from "../policy/flags-policy.ts";
 import { readPolicy } from "../policy/policy-file.ts";

@@ -1,5 +1,5 @@
 /** Finds out which address a request comes from. */
-import { normalizeAddress } from "./ip-address.ts";
+import { normalizeAddress } from "../network/ip-address.ts";
 import type { Step } from "./locals.ts";
 import { socketFilePeer, type TrustedProxies } from "./trusted-proxies.ts";
 

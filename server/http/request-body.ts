@@ -1,6 +1,7 @@
 /** The body of a request as a storage reads it, and what becomes of a body that nobody reads to its end. */
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { CofferError } from "../../shared/errors.ts";
+import { linger } from "./linger.ts";
 
 /** Received, but not yet asked for: more than that waits in the network. */
 const queueBytes = 131_072;
@@ -105,7 +106,7 @@ export class RequestBody implements AsyncIterable<Uint8Array>, AsyncIterator<Uin
   #receive(chunk: Buffer): void {
     this.#receivedBytes += chunk.length;
     if (this.#isDiscarding) {
-      if (this.#receivedBytes > discardedBytes) this.#request.socket.destroy();
+      if (this.#receivedBytes > discardedBytes) linger(this.#request.socket);
       return;
     }
     this.#chunks.push(chunk);

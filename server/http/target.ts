@@ -7,13 +7,20 @@ export interface RequestTarget {
   readonly query: string;
 }
 
-/** Takes the origin form ("/path?query") and the absolute form that proxies send ("http://host/path?query"). */
+/** The origin form ("/path?query") of a target, also of the absolute form that proxies send ("http://host/path?query"); else undefined. */
+export function originForm(target: string): string | undefined {
+  if (target.startsWith("/")) return target;
+  const origin = /^https?:\/\/[^/?#]*/i.exec(target);
+  if (origin === null) return undefined;
+  const rest = target.slice(origin[0].length);
+  return rest.startsWith("/") ? rest : `/${rest}`;
+}
+
+/** Takes the origin form. */
 export function parseTarget(url: string): RequestTarget {
-  const origin = /^https?:\/\/[^/?#]*/i.exec(url);
-  const rest = origin === null ? url : url.slice(origin[0].length) || "/";
-  const questionMark = rest.indexOf("?");
-  if (questionMark < 0) return { path: rest, query: "" };
-  return { path: rest.slice(0, questionMark), query: rest.slice(questionMark + 1) };
+  const questionMark = url.indexOf("?");
+  if (questionMark < 0) return { path: url, query: "" };
+  return { path: url.slice(0, questionMark), query: url.slice(questionMark + 1) };
 }
 
 /**

@@ -1,8 +1,8 @@
 /** The address of a client behind proxies that are trusted, and of nobody else: what other peers claim is not looked at. */
 import type { IncomingHttpHeaders } from "node:http";
-import { BlockList, isIP } from "node:net";
 import { CofferError } from "../../shared/errors.ts";
-import { normalizeAddress } from "./ip-address.ts";
+import { AddressRanges } from "../network/address-ranges.ts";
+import { normalizeAddress } from "../network/ip-address.ts";
 
 /**
  * The header that the proxies write. Only one: a proxy passes on what it does not know, so the other one may come from the client as it
@@ -14,14 +14,16 @@ export type ForwardedHeader = "x-forwarded-for" | "forwarded";
 export const socketFilePeer = "-";
 
 export class TrustedProxies {
-  readonly #networks = new BlockList();
+  readonly #ranges: AddressRanges;
   readonly #header: ForwardedHeader;
-  #trustsSocketFile = false;
+  readonly #trustsSocketFile: boolean;
 
-  /** Takes addresses, networks ("10.0.0.0/8") and "unix", separated by commas. Throws `usage`. */
-  constructor(networks: string, header: ForwardedHeader = "x-forwarded-for") {
+  /** Takes addresses, ranges ("10.0.0.0/8") and "unix", separated by commas. Throws `usage`. */
+  constructor(list: string, header: ForwardedHeader = "x-forwarded-for") {
+    const entries = list.split(",").map((text) => text.trim());
     this.#header = header;
-    for (const entry of networks.split(",").map((text) => text.trim())) this.#add(entry);
+    this.#trustsSocketFile = entries.includes("unix");
+    this.#ranges = parseRanges(entries.filter((entry) => entry !== "unix"));
   }
 
   /** Goes from the peer towards the client as long as who says so is trusted. */
@@ -39,26 +41,19 @@ export class TrustedProxies {
     return client;
   }
 
-  #add(entry: string): void {
-    if (entry === "unix") {
-      this.#trustsSocketFile = true;
-      return;
-    }
-    const [text = "", prefix, ...rest] = entry.split("/");
-    const family = isIP(text);
-    const widest = family === 4 ? 32 : 128;
-    const bits = prefix === undefined ? widest : Number(/^\d{1,3}$/.test(prefix) ? prefix : Number.NaN);
-    if (family === 0 || rest.length > 0 || !(bits <= widest)) {
-      const expected = 'expected addresses and networks like "10.0.0.0/8,fd00::/8", or "unix"';
-      throw new CofferError("usage", `--trusted-proxies ${expected}, got ${JSON.stringify(entry)}`);
-    }
-    this.#networks.addSubnet(text, bits, family === 4 ? "ipv4" : "ipv6");
-  }
-
   #isTrusted(address: string): boolean {
-    if (address === socketFilePeer) return this.#trustsSocketFile;
-    const family = isIP(address);
-    return family !== 0 && this.#networks.check(address, family === 4 ? "ipv4" : "ipv6");
+    return address === socketFilePeer ? this.#trustsSocketFile : this.#ranges.has(address);
+  }
+}
+
+function parseRanges(texts: readonly string[]): AddressRanges {
+  try {
+    return new AddressRanges(texts);
+  } catch (cause) {
+    const { message } = cause as CofferError;
+    throw new CofferError("usage", `--trusted-proxies ${message}; "unix" stands for proxies on a socket file`, {
+      cause,
+    });
   }
 }
 

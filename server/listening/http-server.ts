@@ -1,10 +1,12 @@
 /** The HTTP server around the application: limits, time-outs, TLS, and ending without cutting anybody off. */
 import type { IncomingMessage, ServerOptions, ServerResponse } from "node:http";
 import type { Server, Socket } from "node:net";
+import { isLingering, linger, lingerAtEnd } from "../http/linger.ts";
 import { type Application, messageClassesOf } from "../http/message-classes.ts";
 import { createServer, loadHttps } from "../http/node-http.ts";
 import { holdContinue } from "../http/request-body.ts";
 import { RequestTurns } from "../http/request-turns.ts";
+import { originForm } from "../http/target.ts";
 import { type TlsSettings, tlsOptions } from "./tls-settings.ts";
 
 export interface HttpServer {
@@ -50,27 +52,28 @@ export function createHttpServer(application: Application, tls: TlsSettings | un
     response.once("close", () => {
       if (line.latest === response) line.isBusy = false;
       // Its head may have promised to keep the connection, and the client may have begun another request already.
-      if (isDraining) endSocket(request.socket);
+      if (isDraining) linger(request.socket);
     });
     application(request, response);
   };
   // With TLS this is the bare line; the socket that requests come from is made once both sides have agreed on keys.
   server.on("connection", (socket: Socket) => track(lines, socket));
   if (tls !== undefined) server.on("secureConnection", (socket: Socket) => track(lines, socket));
+  server.on(tls === undefined ? "connection" : "secureConnection", lingerAtEnd);
   server.on("request", (request, response) => turns.await(request, response, () => serve(request, response)));
   server.on("checkContinue", (request, response) => {
     holdContinue(request);
     turns.await(request, response, () => serve(request, response));
   });
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
-    refuseMalformed(error, socket, lines.get(socket)?.latest);
+    if (!isLingering(socket)) refuseMalformed(error, socket, lines.get(socket)?.latest);
   });
 
   return {
     server,
     drain: () => {
       isDraining = true;
-      const busy = [...lines.keys()].filter((socket) => lines.get(socket)?.isBusy === true);
+      const busy = [...lines.keys()].filter((socket) => lines.get(socket)?.isBusy === true || isLingering(socket));
       for (const socket of busy) stopKeeping(lines.get(socket)?.latest);
       const closed = new Promise<void>((resolve) => server.close(() => resolve()));
       const isBusy = tls === undefined ? isOneOf(busy) : isOnLineOf(busy);
@@ -121,14 +124,6 @@ function peerOf({ remoteAddress, remotePort }: Socket): string {
   return `${remoteAddress} ${remotePort}`;
 }
 
-const lingerMs = 1000;
-
-/** Ends a connection so that what was sent still arrives: closed with unread bytes, it would be reset. */
-function endSocket(socket: Socket): void {
-  socket.end();
-  setTimeout(() => socket.destroy(), lingerMs);
-}
-
 /**
  * The status for a request that means nothing here, or undefined. "OPTIONS *" asks about the server, not about anything that it stores. A
  * coding besides "chunked" would have to be undone before anything is stored. A target in the form for proxies becomes a path.
@@ -138,11 +133,9 @@ function refusalOf(request: IncomingMessage): number | undefined {
   if (url === "*") return method === "OPTIONS" ? 200 : 400;
   const coding = headers["transfer-encoding"];
   if (coding !== undefined && coding.trim().toLowerCase() !== "chunked") return 501;
-  if (url.startsWith("/")) return undefined;
-  const origin = /^https?:\/\/[^/?#]*/i.exec(url);
-  if (origin === null) return 400;
-  const rest = url.slice(origin[0].length);
-  request.url = rest.startsWith("/") ? rest : `/${rest}`;
+  const target = originForm(url);
+  if (target === undefined) return 400;
+  request.url = target;
   return undefined;
 }
 
@@ -158,7 +151,7 @@ function refuseMalformed(error: NodeJS.ErrnoException, socket: Socket, response:
     return;
   }
   socket.write(`HTTP/1.1 ${status}\r\nContent-Type: text/plain; charset=utf-8\r\nConnection: close\r\n\r\n${status}`);
-  socket.destroySoon();
+  linger(socket);
 }
 
 /** Undefined for what is not about HTTP: a connection that was reset, a TLS handshake that failed. */

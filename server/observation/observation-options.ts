@@ -3,7 +3,7 @@ import { CofferError } from "../../shared/errors.ts";
 import type { AccessLogFormat } from "../http/access-log.ts";
 import { parseAllowedOrigins } from "../http/cross-site.ts";
 import { type ForwardedHeader, TrustedProxies } from "../http/trusted-proxies.ts";
-import { parseByteSize } from "../start/byte-size.ts";
+import { parseSize } from "../sizes.ts";
 
 export interface ObservationOptions {
   readonly metrics: "off" | "for-users" | "for-everybody";
@@ -45,7 +45,7 @@ export function parseObservation(flags: ObservationFlags): ObservationOptions {
     metrics: prometheus ? (prometheusNoAuth ? "for-everybody" : "for-users") : "off",
     accessLogFormat: parseLogFormat(flags.logFormat ?? "combined"),
     allowedOrigins: allowOrigin === undefined ? new Set() : parseAllowedOrigins(allowOrigin),
-    minimumFreeBytes: parseByteSize("--min-free-space", minFreeSpace ?? "0"),
+    minimumFreeBytes: parseMinimumFree(minFreeSpace ?? "0"),
     ...(auditLog === undefined ? {} : { auditLog }),
     ...(trustedProxies === undefined ? {} : { trustedProxies: new TrustedProxies(trustedProxies, header) }),
   };
@@ -60,6 +60,15 @@ function parseForwardedHeader(text: string): ForwardedHeader {
   const header = text.toLowerCase();
   if (header === "x-forwarded-for" || header === "forwarded") return header;
   return usage(`--forwarded-header expected X-Forwarded-For or Forwarded, got ${JSON.stringify(text)}`);
+}
+
+function parseMinimumFree(text: string): number {
+  if (text === "0") return 0;
+  try {
+    return parseSize(text);
+  } catch (cause) {
+    return usage(`--min-free-space ${(cause as CofferError).message}; 0 demands nothing`);
+  }
 }
 
 function usage(message: string): never {

@@ -1,13 +1,13 @@
 /** Why the server answers a request as it does, in words. */
 import { CofferError } from "../../shared/errors.ts";
 import { statusOfError } from "../http/answers.ts";
-import { cleanPath, parseTarget } from "../http/target.ts";
+import { cleanPath, originForm, parseTarget } from "../http/target.ts";
 import { quotaLimits } from "../quota/limits.ts";
 import { type Address, parseAddress } from "../routes/address.ts";
+import { formatSize } from "../sizes.ts";
 import { operationOf } from "./operations.ts";
 import { type Access, accessTo, decideOn, type Policy, rightsIn } from "./policy.ts";
 import { describeOperation } from "./rights.ts";
-import { formatSize } from "./sizes.ts";
 
 export interface Question {
   readonly user: string;
@@ -26,7 +26,7 @@ export interface Explanation {
 
 /** Takes the path apart exactly as the server does. */
 export function explain(policy: Policy, question: Question): Explanation {
-  const { path: asked } = parseTarget(question.path);
+  const { path: asked } = parseTarget(originForm(question.path) ?? question.path);
   const cleaned = cleanPath(asked);
   const lines = cleaned === undefined ? [] : [`the server redirects to ${cleaned} (307), which is answered so:`];
   let address: Address;

@@ -1,10 +1,10 @@
 /** The policy file: from text to rules. Source: docs/policy.md. */
 import { CofferError } from "../../shared/errors.ts";
-import { AddressRanges } from "./addresses.ts";
+import { AddressRanges } from "../network/address-ranges.ts";
+import { parseSize } from "../sizes.ts";
 import { parsePattern, type RepositoryPattern } from "./patterns.ts";
 import type { Policy, QuotaRule, Rule } from "./policy.ts";
 import { accessLevels, allRights, type Right } from "./rights.ts";
-import { parseSize } from "./sizes.ts";
 import { YamlReader, type YamlValue } from "./yaml-reader.ts";
 
 const ruleFields = [

@@ -2,7 +2,8 @@
  * The policy of a server, and the decision about one operation: a pure function. Grants add up and whatever is denied is taken
  * away from their sum, so the order of the rules never matters; what no rule grants is refused.
  */
-import { type AddressRanges, isAddress } from "./addresses.ts";
+import type { AddressRanges } from "../network/address-ranges.ts";
+import { isAddress } from "../network/ip-address.ts";
 import { fits, fitsBroadly, type RepositoryPattern } from "./patterns.ts";
 import { allRights, describeOperation, type Operation, type Right, rightsFor } from "./rights.ts";
 

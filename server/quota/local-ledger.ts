@@ -1,6 +1,6 @@
 /** The ledger of one process, in memory. */
 import { CofferError } from "../../shared/errors.ts";
-import { formatSize } from "../policy/sizes.ts";
+import { formatSize } from "../sizes.ts";
 import type { QuotaLedger, QuotaPurpose, Removal, Reservation } from "./ledger.ts";
 import type { QuotaLimits, QuotaScope } from "./limits.ts";
 import { addBytes, Recount } from "./recount.ts";

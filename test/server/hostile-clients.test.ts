@@ -6,32 +6,20 @@ import { setTimeout as sleep } from "node:timers/promises";
 import { expect } from "chai";
 import { openAccessLog } from "../../server/observation/log-file.ts";
 import { collectText, exchangeRaw, HttpTestClient } from "../support/http.ts";
-import { ServerDidNotStart, type ServerSettings, startServer, type TestServer } from "../support/server.ts";
+import { ServerDidNotStart, type TestServer } from "../support/server.ts";
+import { serversOfTests } from "../support/servers-of-tests.ts";
 import { sha256, testObject } from "../support/stored-files.ts";
-import { makeTemporaryFolder, type TemporaryFolder } from "../support/temporary-folder.ts";
+import { makeTemporaryFolder } from "../support/temporary-folder.ts";
 import { unfinishedUploads } from "../support/unfinished-uploads.ts";
 
 describe("a server among hostile clients", function () {
   this.timeout(60_000);
-  let folder: TemporaryFolder;
-  const running: TestServer[] = [];
+  const { folder, start } = serversOfTests("hostile");
   const sockets: Socket[] = [];
 
-  beforeEach(() => {
-    folder = makeTemporaryFolder("hostile");
-  });
-
-  afterEach(async () => {
+  afterEach(() => {
     for (const socket of sockets.splice(0)) socket.destroy();
-    for (const server of running.splice(0)) await server.kill();
-    folder.remove();
   });
-
-  async function start(settings: ServerSettings = {}): Promise<TestServer> {
-    const server = await startServer({ path: join(folder.path, "data"), ...settings });
-    running.push(server);
-    return server;
-  }
 
   function open(server: TestServer, head: string | Uint8Array): Socket {
     const socket = connect(server.port, "127.0.0.1", () => socket.write(head));

@@ -6,31 +6,15 @@ import { dirname, join } from "node:path";
 import { connect as connectTls } from "node:tls";
 import { expect } from "chai";
 import { collectText, HttpTestClient, type Reply } from "../support/http.ts";
-import { ServerDidNotStart, type ServerSettings, startServer, type TestServer } from "../support/server.ts";
+import { ServerDidNotStart, type ServerSettings, type TestServer } from "../support/server.ts";
+import { serversOfTests } from "../support/servers-of-tests.ts";
 import { sha256, testBytes } from "../support/stored-files.ts";
-import { makeTemporaryFolder, type TemporaryFolder } from "../support/temporary-folder.ts";
 import { unfinishedUploads } from "../support/unfinished-uploads.ts";
 import { waitUntil } from "../support/wait-until.ts";
 
 describe("the server as a process", function () {
   this.timeout(30_000);
-  let folder: TemporaryFolder;
-  const running: TestServer[] = [];
-
-  beforeEach(() => {
-    folder = makeTemporaryFolder("process");
-  });
-
-  afterEach(async () => {
-    for (const server of running.splice(0)) await server.kill();
-    folder.remove();
-  });
-
-  async function start(settings: ServerSettings = {}): Promise<TestServer> {
-    const server = await startServer({ path: join(folder.path, "data"), ...settings });
-    running.push(server);
-    return server;
-  }
+  const { folder, start } = serversOfTests("process");
 
   async function expectNoStart(settings: ServerSettings): Promise<string> {
     try {

@@ -1,6 +1,6 @@
 /** Policies as plain data, for tests: made into real ones, and judged by a slow and obvious twin of the decision. */
 import fc from "fast-check";
-import { AddressRanges } from "../../server/policy/addresses.ts";
+import { AddressRanges } from "../../server/network/address-ranges.ts";
 import { parsePattern } from "../../server/policy/patterns.ts";
 import type { Policy, Rule } from "../../server/policy/policy.ts";
 import { allRights, type Operation, type Right } from "../../server/policy/rights.ts";

@@ -9,6 +9,11 @@ export function normalizeAddress(text: string): string | undefined {
   return mapped ?? address;
 }
 
+/** False for names, paths of sockets, and whatever else stands where an address is expected. */
+export function isAddress(text: string): boolean {
+  return normalizeAddress(text) !== undefined;
+}
+
 /** What one customer of a network provider has: the address itself, or of IPv6 the /64 that it lies in. */
 export function networkOf(address: string): string {
   if (isIP(address) !== 6) return address;

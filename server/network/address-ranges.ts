@@ -1,11 +1,7 @@
 /** Ranges of network addresses, of both versions of IP. */
 import { BlockList, isIP } from "node:net";
 import { CofferError } from "../../shared/errors.ts";
-
-/** False for names, paths of sockets, and whatever else stands where an address is expected. */
-export function isAddress(text: string): boolean {
-  return isIP(plainAddress(text)) !== 0;
-}
+import { normalizeAddress } from "./ip-address.ts";
 
 /** Answers whether an address lies in one of several ranges. */
 export class AddressRanges {
@@ -20,9 +16,8 @@ export class AddressRanges {
 
   /** Anything that is no address is in no range. */
   has(address: string): boolean {
-    const plain = plainAddress(address);
-    const version = isIP(plain);
-    return version !== 0 && this.#list.check(plain, version === 4 ? "ipv4" : "ipv6");
+    const normal = normalizeAddress(address);
+    return normal !== undefined && this.#list.check(normal, isIP(normal) === 4 ? "ipv4" : "ipv6");
   }
 
   #add(text: string): void {
@@ -38,9 +33,4 @@ export class AddressRanges {
     }
     this.#list.addSubnet(address, prefixBits, version === 4 ? "ipv4" : "ipv6");
   }
-}
-
-/** Without the zone; an IPv4 address that came over an IPv6 socket as what it is. */
-function plainAddress(address: string): string {
-  return address.replace(/%.*$/, "").replace(/^::ffff:(?=\d+\.)/i, "");
 }
