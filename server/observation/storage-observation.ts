@@ -1,7 +1,7 @@
 /** Tells of every change that a request makes to a repository, whatever route makes it. */
 import { CofferError } from "../../shared/errors.ts";
 import { type FileHandle, pathOf } from "../../shared/format/layout.ts";
-import { statusOfError } from "../http/answers.ts";
+import { statusOfError } from "../http/statuses.ts";
 import type { Storage } from "../storage/storage.ts";
 import { StorageWrapper } from "../storage/wrapper.ts";
 import type { Actor, Observer, StorageChange } from "./observer.ts";

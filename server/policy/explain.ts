@@ -1,6 +1,6 @@
 /** Why the server answers a request as it does, in words. */
 import { CofferError } from "../../shared/errors.ts";
-import { statusOfError } from "../http/answers.ts";
+import { statusOfError } from "../http/statuses.ts";
 import { cleanPath, originForm, parseTarget } from "../http/target.ts";
 import { quotaLimits } from "../quota/limits.ts";
 import { type Address, parseAddress } from "../routes/address.ts";

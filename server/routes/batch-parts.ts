@@ -4,8 +4,8 @@ import type { Readable } from "node:stream";
 import { CofferError } from "../../shared/errors.ts";
 import { type BatchLimits, type PartResult, parsePartName } from "../../shared/rest/batch.ts";
 import { Gate } from "../gate.ts";
-import { statusOfError } from "../http/answers.ts";
 import type { PartReceiver } from "../http/multipart.ts";
+import { statusOfError } from "../http/statuses.ts";
 import type { Storage } from "../storage/storage.ts";
 import { PartContent } from "./part-content.ts";
 

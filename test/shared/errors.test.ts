@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { expect } from "chai";
 import { exitStatusOf } from "../../client/cli/exit-status.ts";
-import { statusOfError } from "../../server/http/answers.ts";
+import { statusOfError } from "../../server/http/statuses.ts";
 import { CofferError, type ErrorCode, errorCodes, hasErrorCode } from "../../shared/errors.ts";
 
 interface DocumentedCode {
