@@ -19,12 +19,14 @@ export interface TestSummary {
 class SummaryReporter extends Mocha.reporters.Spec {
   constructor(runner: Mocha.Runner, options?: Mocha.MochaOptions) {
     super(runner, options);
+    // Not later: a test may change it.
+    const project = process.cwd();
     const counts = { passed: 0, failed: 0 };
     const skipped: string[] = [];
     const passedByFile: Record<string, number> = {};
     runner.on(EVENT_TEST_PASS, (test) => {
       counts.passed += 1;
-      const file = relative(process.cwd(), test.file ?? "");
+      const file = relative(project, test.file ?? "");
       passedByFile[file] = (passedByFile[file] ?? 0) + 1;
     });
     runner.on(EVENT_TEST_FAIL, () => {

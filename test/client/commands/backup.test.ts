@@ -3,6 +3,9 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { type CallResult, call, makeCheapRepository, makeTemporaryFolder, testPassword } from "../cli/in-process.ts";
 
+/** Where mocha was started: every test has to leave it so. */
+const workingDirectory = process.cwd();
+
 describe("backup", () => {
   const folder = makeTemporaryFolder();
   const source = join(folder.path, "src");
@@ -32,7 +35,7 @@ describe("backup", () => {
     try {
       return await backup(...parameters);
     } finally {
-      process.chdir("/");
+      process.chdir(workingDirectory);
     }
   }
 
@@ -395,7 +398,7 @@ describe("backup", () => {
         appendFileSync(join(target, "a"), "b");
         expect((await backup("--skip-if-unchanged", ".")).stdout).to.match(/snapshot \w{8} saved\n$/);
       } finally {
-        process.chdir("/");
+        process.chdir(workingDirectory);
       }
     });
   });
@@ -409,7 +412,7 @@ describe("backup", () => {
       await backup(".");
       expect(await listPaths("latest", "/")).to.deep.equal(["/a.txt", "/bin", "/docs"]);
     } finally {
-      process.chdir("/");
+      process.chdir(workingDirectory);
     }
   });
 
@@ -482,7 +485,7 @@ describe("backup", () => {
       expect(stderr).to.match(/Warning: at least one source file could not be read\n$/);
       expect((await run(["check", "--read-data"])).stdout).to.match(/no errors were found\n$/);
     } finally {
-      process.chdir("/");
+      process.chdir(workingDirectory);
     }
   });
 });
