@@ -4,6 +4,7 @@ import "./start/process-settings.ts";
 import { stat } from "node:fs/promises";
 import { CofferError } from "../shared/errors.ts";
 import { runCommand } from "./cli/commands.ts";
+import { isWorker } from "./cluster/worker-environment.ts";
 import { type ListenAddress, parseListenAddress } from "./listening/listen.ts";
 import { takeActivatedSocket } from "./listening/socket-activation.ts";
 import { helpText, parseCommandLine, type ServerOptions } from "./start/options.ts";
@@ -20,10 +21,12 @@ function log(line: string): void {
 
 async function serve(options: ServerOptions): Promise<void> {
   // Counts until the first work of the threads.
-  process.env["UV_THREADPOOL_SIZE"] ??= String(threadsFor(options.maxDiskTransfers));
+  process.env["UV_THREADPOOL_SIZE"] ??= String(threadsFor(Math.ceil(options.maxDiskTransfers / options.workers)));
+  if (isWorker()) {
+    const { serveAsWorker } = await import("./cluster/worker.ts");
+    return serveAsWorker(options, log);
+  }
   if (options.workers > 1) {
-    const { isWorker, serveAsWorker } = await import("./cluster/worker.ts");
-    if (isWorker()) return serveAsWorker(options, log);
     const { serveByWorkers } = await import("./cluster/primary.ts");
     return serveByWorkers(options, await prepare(options), log);
   }

@@ -63,6 +63,26 @@ export class Line<Others extends Offer> {
     });
   }
 
+  /** The same, but rejects with `unavailable` when there is no answer in time. */
+  async callWithin<Name extends keyof Others & string>(
+    limitMs: number,
+    name: Name,
+    ...parameters: Parameters<Others[Name]>
+  ): Promise<Awaited<ReturnType<Others[Name]>>> {
+    const answer = this.call(name, ...parameters);
+    const number = this.#calls;
+    const timer = setTimeout(() => {
+      const message = `the other process of the server did not answer within ${limitMs} ms`;
+      this.#waiting.get(number)?.reject(new CofferError("unavailable", message));
+      this.#waiting.delete(number);
+    }, limitMs);
+    try {
+      return await answer;
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
   /** Calls without waiting for the end. */
   tell<Name extends keyof Others & string>(name: Name, ...parameters: Parameters<Others[Name]>): void {
     if (this.#end === undefined) this.#channel.send({ kind: "call", name, parameters } satisfies Call);

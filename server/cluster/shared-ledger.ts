@@ -11,10 +11,16 @@ export type LedgerOffer = {
   endRemoval(number: number, removedBytes: number): Promise<void>;
 };
 
+/** A reservation, and how much it has set aside. */
+interface Reserved {
+  readonly reservation: Reservation;
+  bytes: number;
+}
+
 /** What one process has asked for and not ended yet. */
 export class LedgerAccount {
   readonly #ledger: QuotaLedger;
-  readonly #reservations = new Map<number, Reservation>();
+  readonly #reservations = new Map<number, Reserved>();
   readonly #removals = new Map<number, Removal>();
   #numbers = 0;
   #isClosed = false;
@@ -28,11 +34,15 @@ export class LedgerAccount {
       reserve: async (repository, bytes, purpose) => {
         const reservation = await this.#ledger.reserve(repository, bytes, purpose);
         if (this.#isClosed) await reservation.settle(0);
-        return this.#keep(this.#reservations, reservation);
+        return this.#keep(this.#reservations, { reservation, bytes });
       },
-      growReservation: async (number, bytes) => this.#reservations.get(number)?.grow(bytes),
+      growReservation: async (number, bytes) => {
+        const reserved = this.#reservations.get(number);
+        await reserved?.reservation.grow(bytes);
+        if (reserved !== undefined) reserved.bytes += bytes;
+      },
       settleReservation: async (number, storedBytes) => {
-        await this.#reservations.get(number)?.settle(storedBytes);
+        await this.#reservations.get(number)?.reservation.settle(storedBytes);
         this.#reservations.delete(number);
       },
       beginRemoval: async (repository, path, purpose) => {
@@ -47,13 +57,18 @@ export class LedgerAccount {
     };
   }
 
-  /** Ends what a process that is gone has left: its uploads have not become visible (or, in a bucket, are counted with the next list). */
-  async close(): Promise<void> {
+  /**
+   * Ends what a process that is gone has left. Whether its last uploads and removals have happened, nobody knows here: all of them count as
+   * stored. False when there were any, so that somebody has to count anew.
+   */
+  async close(): Promise<boolean> {
     this.#isClosed = true;
-    for (const reservation of this.#reservations.values()) await reservation.settle(0);
+    const isSure = this.#reservations.size === 0 && this.#removals.size === 0;
+    for (const { reservation, bytes } of this.#reservations.values()) await reservation.settle(bytes);
     for (const removal of this.#removals.values()) await removal.end(0);
     this.#reservations.clear();
     this.#removals.clear();
+    return isSure;
   }
 
   #keep<Kept>(place: Map<number, Kept>, kept: Kept): number {

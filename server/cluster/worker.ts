@@ -1,41 +1,27 @@
 /** A process that serves beside others. */
-import cluster from "node:cluster";
+import type { Socket } from "node:net";
 import type { MemoryLoginThrottle } from "../auth/login-throttle.ts";
-import { listen } from "../listening/listen.ts";
 import type { ProcessMetrics } from "../metrics/prom-client.ts";
 import { needsQuota } from "../start/open-quota.ts";
 import { type OpenServer, openServer } from "../start/open-server.ts";
 import type { ServerOptions } from "../start/options.ts";
-import { type Channel, Line } from "./line.ts";
-import type { PrimaryOffer, WorkerOffer, WorkerTask } from "./offers.ts";
+import { Line } from "./line.ts";
+import type { HandOver, PrimaryOffer, WorkerOffer, WorkerTask } from "./offers.ts";
 import { RemoteQuotaLedger } from "./shared-ledger.ts";
 import { SharedLoginThrottle } from "./shared-throttle.ts";
 
 type Log = (line: string) => void;
 
-/** True in a process that `serveByWorkers` has started. */
-export function isWorker(): boolean {
-  return cluster.isWorker;
-}
-
 /** Does what the primary process tells it to. Without that process it ends. */
 export function serveAsWorker(options: ServerOptions, log: Log): void {
   ignoreSignals();
-  const worker = new ServingWorker(options, log);
-  worker.attach(channelToPrimary());
+  process.on("disconnect", () => process.exit(1));
+  new ServingWorker(options, log).attach();
 }
 
 /** A terminal and a service manager send them to all processes at once; what to do, the primary process says. */
 function ignoreSignals(): void {
   for (const signal of ["SIGTERM", "SIGINT", "SIGHUP"] as const) process.on(signal, () => undefined);
-}
-
-function channelToPrimary(): Channel {
-  return {
-    // When the primary process has gone, this one ends by itself.
-    send: (message) => void process.send?.(message, undefined, undefined, () => undefined),
-    onMessage: (listener) => void process.on("message", listener),
-  };
 }
 
 class ServingWorker {
@@ -46,11 +32,12 @@ class ServingWorker {
   #metrics: (() => Promise<ProcessMetrics>) | undefined;
 
   constructor(options: ServerOptions, log: Log) {
-    this.#options = options;
+    // A user whom nobody is shown: only the primary process makes the first one.
+    this.#options = { ...options, createFirstUser: false };
     this.#log = log;
   }
 
-  attach(channel: Channel): void {
+  attach(): void {
     const offer: WorkerOffer = {
       serve: (task) => this.#serve(task, line),
       stop: () => void this.#stop(),
@@ -58,10 +45,32 @@ class ServingWorker {
       metrics: async () => this.#metrics?.(),
       learnLogin: (news) => this.#throttle?.learn(news),
     };
-    const line: Line<PrimaryOffer> = new Line(channel, offer);
+    const line: Line<PrimaryOffer> = new Line(
+      {
+        send: (message) => void process.send?.(message, undefined, undefined, () => undefined),
+        onMessage: (listener) => void process.on("message", listener),
+      },
+      offer,
+    );
+    process.on("message", (message, handle) => {
+      if ((message as Partial<HandOver>).kind === "connection") this.#take(message as HandOver, handle, line);
+    });
   }
 
-  async #serve({ address, index, workers }: WorkerTask, line: Line<PrimaryOffer>): Promise<string> {
+  #take({ number }: HandOver, handle: unknown, line: Line<PrimaryOffer>): void {
+    line.tell("tookConnection", number);
+    const socket = handle as Socket | undefined;
+    // The client has left meanwhile.
+    if (socket === undefined || this.#server === undefined) {
+      socket?.destroy();
+      line.tell("closedConnection");
+      return;
+    }
+    socket.once("close", () => line.tell("closedConnection"));
+    this.#server.take(socket);
+  }
+
+  async #serve({ index, workers }: WorkerTask, line: Line<PrimaryOffer>): Promise<void> {
     // One speaks for all, and of the start the primary process has told.
     let mayAnnounce = false;
     const { cpuProfile } = this.#options;
@@ -72,6 +81,7 @@ class ServingWorker {
       announce: (text) => {
         if (mayAnnounce) this.#log(text);
       },
+      print: (text) => line.tell("print", text),
       maxDiskTransfers: Math.ceil(options.maxDiskTransfers / workers),
       openLedger: async (policy) => (needsQuota(options, policy) ? new RemoteQuotaLedger(line) : undefined),
       shareThrottle: (own: MemoryLoginThrottle) => {
@@ -84,7 +94,6 @@ class ServingWorker {
       },
     });
     mayAnnounce = index === 0;
-    return listen(this.#server.server, address);
   }
 
   async #stop(): Promise<void> {

@@ -11,6 +11,10 @@ import { type TlsSettings, tlsOptions } from "./tls-settings.ts";
 
 export interface HttpServer {
   readonly server: Server;
+  /** Connections that are open. */
+  readonly connectionCount: number;
+  /** Serves a connection that was accepted elsewhere, and of which nothing was read. */
+  take(socket: Socket): void;
   /** Takes no more connections; resolves when all running requests have been answered. */
   drain(): Promise<void>;
   /** New connections get the new certificate; those that are open go on with theirs. Only for a server that began with TLS. */
@@ -35,9 +39,13 @@ export function createHttpServer(application: Application, tls: TlsSettings | un
   const options = { ...serverOptions, ...messageClassesOf(application) };
   const server =
     tls === undefined ? createServer(options) : loadHttps().createServer({ ...options, ...tlsOptions(tls) });
-  const lines = new Map<Socket, Line>();
+  const connections = new Map<Socket, Connection>();
+  let connectionCount = 0;
   const turns = new RequestTurns();
   let isDraining = false;
+  /** Of a server that does not listen itself, Node begins to watch how long headers take only when it is told that it does. */
+  let hasTaken = false;
+  let onEmpty: (() => void) | undefined;
 
   const serve = (request: IncomingMessage, response: ServerResponse): void => {
     const refusal = refusalOf(request);
@@ -45,20 +53,27 @@ export function createHttpServer(application: Application, tls: TlsSettings | un
       response.writeHead(refusal, { "Content-Length": "0", ...(refusal === 200 ? {} : { Connection: "close" }) }).end();
       return;
     }
-    const line = lines.get(request.socket) ?? track(lines, request.socket);
-    line.latest = response;
-    line.isBusy = true;
+    const connection = connections.get(request.socket) ?? track(connections, request.socket);
+    connection.latest = response;
+    connection.isBusy = true;
     if (isDraining) response.shouldKeepAlive = false;
     response.once("close", () => {
-      if (line.latest === response) line.isBusy = false;
+      if (connection.latest === response) connection.isBusy = false;
       // Its head may have promised to keep the connection, and the client may have begun another request already.
       if (isDraining) linger(request.socket);
     });
     application(request, response);
   };
   // With TLS this is the bare line; the socket that requests come from is made once both sides have agreed on keys.
-  server.on("connection", (socket: Socket) => track(lines, socket));
-  if (tls !== undefined) server.on("secureConnection", (socket: Socket) => track(lines, socket));
+  server.on("connection", (socket: Socket) => {
+    track(connections, socket);
+    connectionCount += 1;
+    socket.once("close", () => {
+      connectionCount -= 1;
+      if (connectionCount === 0) onEmpty?.();
+    });
+  });
+  if (tls !== undefined) server.on("secureConnection", (socket: Socket) => track(connections, socket));
   server.on(tls === undefined ? "connection" : "secureConnection", lingerAtEnd);
   server.on("request", (request, response) => turns.await(request, response, () => serve(request, response)));
   server.on("checkContinue", (request, response) => {
@@ -66,19 +81,35 @@ export function createHttpServer(application: Application, tls: TlsSettings | un
     turns.await(request, response, () => serve(request, response));
   });
   server.on("clientError", (error: NodeJS.ErrnoException, socket: Socket) => {
-    if (!isLingering(socket)) refuseMalformed(error, socket, lines.get(socket)?.latest);
+    if (!isLingering(socket)) refuseMalformed(error, socket, connections.get(socket)?.latest);
   });
 
   return {
     server,
+    get connectionCount() {
+      return connectionCount;
+    },
+    take: (socket) => {
+      if (!hasTaken && !server.listening) server.emit("listening");
+      hasTaken = true;
+      // What `serverOptions` says of those that the server accepts itself, and that clients may end their side before they have their answer.
+      socket.setNoDelay(true).setKeepAlive(true);
+      socket.allowHalfOpen = true;
+      server.emit("connection", socket);
+    },
     drain: () => {
       isDraining = true;
-      const busy = [...lines.keys()].filter((socket) => lines.get(socket)?.isBusy === true || isLingering(socket));
-      for (const socket of busy) stopKeeping(lines.get(socket)?.latest);
-      const closed = new Promise<void>((resolve) => server.close(() => resolve()));
+      const sockets = [...connections.keys()];
+      const busy = sockets.filter((socket) => connections.get(socket)?.isBusy === true || isLingering(socket));
+      for (const socket of busy) stopKeeping(connections.get(socket)?.latest);
+      if (server.listening) server.close();
       const isBusy = tls === undefined ? isOneOf(busy) : isOnLineOf(busy);
+      const closed = new Promise<void>((resolve) => {
+        if (connectionCount === 0) resolve();
+        else onEmpty = resolve;
+      });
       // Node does not count those as idle that have not sent a whole request yet, or not agreed on keys.
-      for (const socket of lines.keys()) if (!isBusy(socket)) socket.destroy();
+      for (const socket of sockets) if (!isBusy(socket)) socket.destroy();
       return closed;
     },
     replaceCertificate: (settings) => {
@@ -91,17 +122,17 @@ export function createHttpServer(application: Application, tls: TlsSettings | un
  * What is known of a connection. One object for all its requests: a `Set` of the answers under way, which changes with each of them, would
  * keep V8 from collecting what they leave behind while it is young, and cost a fifth of the time of small requests.
  */
-interface Line {
+interface Connection {
   /** The answer that the connection is busy with, or the one before. */
   latest: ServerResponse | undefined;
   isBusy: boolean;
 }
 
-function track(lines: Map<Socket, Line>, socket: Socket): Line {
-  const line: Line = { latest: undefined, isBusy: false };
-  lines.set(socket, line);
-  socket.once("close", () => lines.delete(socket));
-  return line;
+function track(connections: Map<Socket, Connection>, socket: Socket): Connection {
+  const connection: Connection = { latest: undefined, isBusy: false };
+  connections.set(socket, connection);
+  socket.once("close", () => connections.delete(socket));
+  return connection;
 }
 
 function stopKeeping(response: ServerResponse | undefined): void {

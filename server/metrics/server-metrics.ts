@@ -12,7 +12,7 @@ export interface MetricsSettings {
   /** How many combinations of user, repository and type are counted apart from each other. */
   readonly mostLabelSets?: number;
   /** How many connections are open now. */
-  readonly openConnections?: () => Promise<number>;
+  readonly openConnections?: () => number;
   readonly probe?: StorageProbe;
   /** Makes what asks all processes of the server for their metrics, this one included. Absent: there is only this one. */
   readonly gather?: (own: () => Promise<ProcessMetrics>) => () => Promise<readonly ProcessMetrics[]>;
@@ -89,13 +89,13 @@ function requestMetrics(client: PromClient, registry: Registry): Observer {
   };
 }
 
-function addConnections(client: PromClient, registry: Registry, openConnections: () => Promise<number>): void {
+function addConnections(client: PromClient, registry: Registry, openConnections: () => number): void {
   new client.Gauge({
     name: "coffer_open_connections",
     help: "Connections of clients",
     registers: [registry],
-    async collect() {
-      this.set(await openConnections());
+    collect() {
+      this.set(openConnections());
     },
   });
 }

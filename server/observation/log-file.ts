@@ -21,17 +21,23 @@ export interface LogSettings {
   readonly retryMs?: number;
 }
 
+export interface LogPlaces {
+  /** For what is wrong with a log. */
+  readonly log: (line: string) => void;
+  /** Standard output. */
+  readonly print: (text: string) => void;
+}
+
 const defaultRetryMs = 5000;
 const accessLogSettings: LogSettings = { name: "access log", mode: 0o644 };
 
 /** Opens a log: `-` is standard output. Throws `unavailable` when the file cannot be opened. Later failures only cost lines. */
 export async function openAccessLog(
   path: string,
-  report: (line: string) => void,
+  { log: report, print }: LogPlaces,
   settings: LogSettings = accessLogSettings,
 ): Promise<ReopenableLog> {
-  if (path === "-")
-    return { write: (line) => void process.stdout.write(line), reopen: () => undefined, close: async () => undefined };
+  if (path === "-") return { write: print, reopen: () => undefined, close: async () => undefined };
   try {
     await (await open(path, "a", settings.mode)).close();
   } catch (cause) {

@@ -1,5 +1,4 @@
 /** Puts together what observes the server: metrics, audit log, readiness, and the throttling of logins. */
-import type { Server } from "node:net";
 import type { AppDependencies } from "../app.ts";
 import { auditObserver } from "../audit/audit-log.ts";
 import { type LoginThrottle, MemoryLoginThrottle } from "../auth/login-throttle.ts";
@@ -21,8 +20,8 @@ type ObservingDependencies = Pick<
 export interface OpenObservation {
   /** For `createApp`. */
   readonly dependencies: ObservingDependencies;
-  /** To be called when there is a server: its connections are counted. */
-  watch(server: Server): void;
+  /** To be called when there is a server, with what counts its connections. */
+  watch(countConnections: () => number): void;
   /** Absent without an audit log. */
   readonly auditLog?: ReopenableLog;
 }
@@ -30,6 +29,8 @@ export interface OpenObservation {
 export interface ObservationPlaces {
   readonly probe: StorageProbe;
   readonly log: (line: string) => void;
+  /** Writes to standard output. */
+  readonly print: (text: string) => void;
   /** Users have passwords, so somebody may guess them. */
   readonly hasPasswords: boolean;
   /** Absent in a process that serves alone. */
@@ -56,13 +57,13 @@ const auditLogFile = { name: "audit log", mode: 0o600 };
 /** Throws `unavailable` when the audit log cannot be opened. */
 export async function openObservation(
   options: ObservationOptions,
-  { probe, log, hasPasswords, shareThrottle = (own) => own, gatherMetrics }: ObservationPlaces,
+  { probe, log, print, hasPasswords, shareThrottle = (own) => own, gatherMetrics }: ObservationPlaces,
 ): Promise<OpenObservation> {
   const { metrics: access, accessLogFormat, allowedOrigins, minimumFreeBytes, trustedProxies } = options;
   const auditLog =
-    options.auditLog === undefined ? undefined : await openAccessLog(options.auditLog, log, auditLogFile);
-  const servers: Server[] = [];
-  const metrics = access === "off" ? undefined : await openMetrics(log, probe, servers, gatherMetrics);
+    options.auditLog === undefined ? undefined : await openAccessLog(options.auditLog, { log, print }, auditLogFile);
+  let countConnections = (): number => 0;
+  const metrics = access === "off" ? undefined : await openMetrics(log, probe, () => countConnections(), gatherMetrics);
   const observers: Observer[] = [];
   if (auditLog !== undefined) observers.push(auditObserver(auditLog));
   if (metrics !== undefined) observers.push(metrics.observer);
@@ -77,7 +78,9 @@ export async function openObservation(
       ...(metrics === undefined ? {} : { metrics: { page: () => metrics.page(), isPublic } }),
       ...(trustedProxies === undefined ? {} : { trustedProxies }),
     },
-    watch: (server) => void servers.push(server),
+    watch: (count) => {
+      countConnections = count;
+    },
     ...(auditLog === undefined ? {} : { auditLog }),
   };
 }
@@ -85,18 +88,10 @@ export async function openObservation(
 async function openMetrics(
   log: (line: string) => void,
   probe: StorageProbe,
-  servers: Server[],
+  openConnections: () => number,
   gatherMetrics: GatherMetrics | undefined,
 ): Promise<ServerMetrics> {
   // Loaded only when it is wanted: it would double the time that a start takes.
   const { default: client } = await import("prom-client");
-  const openConnections = async (): Promise<number> => {
-    const counts = await Promise.all(servers.map(countConnections));
-    return counts.reduce((sum, count) => sum + count, 0);
-  };
   return new ServerMetrics(client, { log, probe, openConnections, ...(gatherMetrics && { gather: gatherMetrics }) });
-}
-
-function countConnections(server: Server): Promise<number> {
-  return new Promise((resolve) => server.getConnections((error, count) => resolve(error === null ? count : 0)));
 }

@@ -4,7 +4,8 @@ import { CofferError } from "../../shared/errors.ts";
 import { parsePolicy } from "./parse-policy.ts";
 import type { Policy, PolicySource } from "./policy.ts";
 
-const lookIntervalMs = 3000;
+/** How old what is known of the file may be. */
+export const lookIntervalMs = 3000;
 
 /** To whoever counts by the policy: called with each new one. */
 type Listener = (policy: Policy) => void;

@@ -1,8 +1,11 @@
 /** Counting again, from time to time, what several servers store in one place: each knows only what it has stored itself. */
+import { setImmediate as nextTurn } from "node:timers/promises";
 import type { LocalQuotaLedger } from "./local-ledger.ts";
 
 /** A bucket of a million objects costs a thousand requests each time. */
 export const recountIntervalMs = 3_600_000;
+
+const filesInOneGo = 500;
 
 /** The size of what belongs to a repository (by its folders), or to none. */
 interface Usage {
@@ -19,14 +22,21 @@ export interface RecountSettings {
 export class RegularRecount {
   readonly #settings: RecountSettings;
   #isRunning = false;
+  #isWantedAgain = false;
 
   constructor(settings: RecountSettings) {
     this.#settings = settings;
   }
 
-  /** Counts now, unless a count is running. When it fails, the log says so, and the old counts stay. True when it has succeeded. */
+  /**
+   * Counts now; while a count is running, as soon as that has ended. When it fails, the log says so, and the old counts stay. True when it
+   * has succeeded.
+   */
   async run(): Promise<boolean> {
-    if (this.#isRunning) return false;
+    if (this.#isRunning) {
+      this.#isWantedAgain = true;
+      return false;
+    }
     this.#isRunning = true;
     try {
       await this.#count();
@@ -37,6 +47,10 @@ export class RegularRecount {
       return false;
     } finally {
       this.#isRunning = false;
+      if (this.#isWantedAgain) {
+        this.#isWantedAgain = false;
+        void this.run();
+      }
     }
   }
 
@@ -44,7 +58,13 @@ export class RegularRecount {
     const { ledger, measure } = this.#settings;
     const recount = ledger.beginRecount();
     try {
-      for await (const { folders, sizeBytes } of measure()) recount.record(folders, sizeBytes);
+      let files = 0;
+      for await (const { folders, sizeBytes } of measure()) {
+        recount.record(folders, sizeBytes);
+        // Who looks into folders does so without waiting: others have to get their turn.
+        files += 1;
+        if (files % filesInOneGo === 0) await nextTurn();
+      }
     } catch (error) {
       ledger.abandonRecount();
       throw error;

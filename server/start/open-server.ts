@@ -1,8 +1,6 @@
 /** Puts the parts of a server together, for a process that serves alone or beside others. */
-import type { Server } from "node:net";
 import { createApp } from "../app.ts";
-import { createHttpServer } from "../listening/http-server.ts";
-import { openTlsFiles } from "../listening/open-tls.ts";
+import { createHttpServer, type HttpServer } from "../listening/http-server.ts";
 import { openAccessLog, type ReopenableLog } from "../observation/log-file.ts";
 import { type ObservationPlaces, openObservation } from "../observation/open-observation.ts";
 import { fixedPolicy, policyOfFlags } from "../policy/flags-policy.ts";
@@ -13,6 +11,7 @@ import { type OpenedStorage, openStorage } from "../storage/open-storage.ts";
 import { type CpuProfile, startCpuProfile } from "./cpu-profile.ts";
 import type { FirstUser } from "./first-user.ts";
 import { openAuthentication } from "./open-authentication.ts";
+import { openTlsFiles } from "./open-tls.ts";
 import type { ServerOptions } from "./options.ts";
 
 type Log = (line: string) => void;
@@ -25,12 +24,13 @@ export interface ServingRole extends Pick<ObservationPlaces, "shareThrottle" | "
   readonly announce: Log;
   /** How many packs this process may read from or write to the disk at the same time. */
   readonly maxDiskTransfers: number;
+  /** Writes to standard output. */
+  readonly print: (text: string) => void;
   /** Undefined when nothing limits what is stored. */
   openLedger(policy: PolicyFile | undefined, storage: OpenedStorage): Promise<QuotaLedger | undefined>;
 }
 
-export interface OpenServer {
-  readonly server: Server;
+export interface OpenServer extends Pick<HttpServer, "server" | "take"> {
   /** Set when one was made now. */
   readonly firstUser: FirstUser | undefined;
   /** Takes no more connections; resolves when all requests have been answered and all logs written. */
@@ -51,7 +51,7 @@ export async function openServer(options: ServerOptions, role: ServingRole): Pro
   const { authenticator, htpasswd, firstUser } = await openAuthentication(options, announce);
   const policy = await openPolicy(options, announce);
   announceModes(options, announce);
-  const accessLog = options.accessLog === undefined ? undefined : await openAccessLog(options.accessLog, log);
+  const accessLog = options.accessLog === undefined ? undefined : await openAccessLog(options.accessLog, role);
   const tls = options.tls ? await openTlsFiles(options, announce) : undefined;
   const { dataFolder, storage: location, groupAccessible: isGroupAccessible } = options;
   const storage = await openStorage(
@@ -75,17 +75,19 @@ export async function openServer(options: ServerOptions, role: ServingRole): Pro
     ...(options.debug ? { debug: log } : {}),
     ...(accessLog === undefined ? {} : { accessLog }),
   });
-  const { server, drain, replaceCertificate } = createHttpServer(app, tls?.settings);
-  observation.watch(server);
+  const httpServer = createHttpServer(app, tls?.settings);
+  const { replaceCertificate } = httpServer;
+  observation.watch(() => httpServer.connectionCount);
   if (tls !== undefined) {
     setInterval(() => void tls.reloadIfChanged(replaceCertificate), certificateCheckIntervalMs).unref();
   }
   const logs: (ReopenableLog | undefined)[] = [accessLog, observation.auditLog];
   return {
-    server,
+    server: httpServer.server,
+    take: httpServer.take,
     firstUser,
     drain: async () => {
-      await drain();
+      await httpServer.drain();
       for (const each of logs) await each?.close();
     },
     finishProfile: async () => {

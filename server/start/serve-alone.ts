@@ -1,9 +1,6 @@
 /** A server that is one process. */
-import { rm } from "node:fs/promises";
 import { type ListenAddress, listen } from "../listening/listen.ts";
-import { describeTls } from "../listening/open-tls.ts";
-import type { FirstUser } from "./first-user.ts";
-import { tellFirstUser } from "./open-authentication.ts";
+import { announceStart } from "./announce-start.ts";
 import { openQuota } from "./open-quota.ts";
 import { openServer } from "./open-server.ts";
 import type { ServerOptions } from "./options.ts";
@@ -16,6 +13,7 @@ export async function serveAlone(options: ServerOptions, address: ListenAddress,
   const opened = await openServer(options, {
     log,
     announce: log,
+    print: (text) => void process.stdout.write(text),
     maxDiskTransfers: options.maxDiskTransfers,
     openLedger: (policy, storage) => openQuota(options, policy, storage, { announce: log, log }),
   });
@@ -32,22 +30,4 @@ export async function serveAlone(options: ServerOptions, address: ListenAddress,
     reload: () => opened.reload(),
   });
   await announceStart(options, address, opened.firstUser, () => listen(opened.server, address), log);
-}
-
-/** Starts to listen, and tells of it as rest-server does. */
-export async function announceStart(
-  options: ServerOptions,
-  address: ListenAddress,
-  firstUser: FirstUser | undefined,
-  start: () => Promise<string>,
-  log: Log,
-): Promise<void> {
-  const place = await start().catch(async (error: unknown) => {
-    // Nobody has seen the password: the next start shall make another one, and show it.
-    if (firstUser !== undefined) await rm(options.htpasswdFile, { force: true });
-    throw error;
-  });
-  if (firstUser !== undefined) tellFirstUser(firstUser, options.htpasswdFile, log);
-  log(address.kind === "descriptor" ? "systemd socket activation mode" : `start server on ${place}`);
-  if (options.tls) log(describeTls(options));
 }

@@ -178,11 +178,15 @@ describe("an access log on a disk that is full for a while", () => {
     const path = join(folder.path, "access.log");
     symlinkSync("/dev/full", path);
     const reports: string[] = [];
-    const log = await openAccessLog(path, (line) => reports.push(line), {
-      name: "access log",
-      mode: 0o600,
-      retryMs: 0,
-    });
+    const log = await openAccessLog(
+      path,
+      { log: (line) => reports.push(line), print: () => undefined },
+      {
+        name: "access log",
+        mode: 0o600,
+        retryMs: 0,
+      },
+    );
     log.write("lost\n");
     for (let i = 0; i < 1000 && reports.length === 0; i++) await sleep(5);
     rmSync(path);

@@ -62,16 +62,23 @@ describe("a ledger that several processes share", () => {
     expect(hasBegun).to.equal(true);
   });
 
-  it("gives back what a process has left that is gone, and what it asks for too late", async () => {
+  it("counts what a process that is gone was about to store as stored, and wants it counted anew", async () => {
     const [gone, other] = [join(), join()];
-    await gone.remote.reserve("a", 90, "content");
+    const reservation = await gone.remote.reserve("a", 50, "content");
+    await reservation.grow(30);
     await gone.remote.beginRemoval("a", "data/x", "content");
-    await expectError(other.remote.reserve("b", 20, "content"), "out-of-space");
-    await gone.account.close();
-    expect(ledger.usedBytes).to.equal(0);
+    expect(await gone.account.close()).to.equal(false);
+    expect(ledger.usedBytes).to.equal(80);
+    await expectError(other.remote.reserve("b", 30, "content"), "out-of-space");
+    // Nobody waits for its removals any more.
     await (await other.remote.beginRemoval("a", "data/x", "content")).end(0);
-    await (await other.remote.reserve("b", 20, "content")).settle(20);
-    await gone.remote.reserve("a", 70, "content");
-    expect(ledger.usedBytes).to.equal(20);
+  });
+
+  it("is sure of a process that has ended everything, and sets nothing aside for one that is gone", async () => {
+    const { remote, account } = join();
+    await (await remote.reserve("a", 50, "content")).settle(40);
+    expect(await account.close()).to.equal(true);
+    await remote.reserve("a", 60, "content");
+    expect(ledger.usedBytes).to.equal(40);
   });
 });

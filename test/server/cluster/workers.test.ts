@@ -1,10 +1,15 @@
 /** A server of several processes, from outside. */
+import { spawn } from "node:child_process";
 import { createHash } from "node:crypto";
-import { readFileSync, writeFileSync } from "node:fs";
+import { once } from "node:events";
+import { existsSync, readFileSync, unlinkSync, writeFileSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { connect, createServer, type Socket } from "node:net";
 import { join } from "node:path";
+import { createInterface } from "node:readline";
+import type { Readable } from "node:stream";
 import { setTimeout as sleep } from "node:timers/promises";
+import { fileURLToPath } from "node:url";
 import { expect } from "chai";
 import { collectText, HttpTestClient, type Reply } from "../../support/http.ts";
 import { ServerDidNotStart, type ServerSettings, startServer, type TestServer } from "../../support/server.ts";
@@ -146,6 +151,93 @@ describe("a server of several processes", function () {
     // What the killed ones had not finished, those in their places have swept, some seconds later at most.
     await waitUntil(() => unfinishedUploads(running.dataPath).length === 0);
     expect(await running.stop()).to.equal(0);
+  });
+
+  it("has connections wait while all of them are being replaced", async () => {
+    const running = await start();
+    await clientOf(running).send("POST", "/r/?create=true");
+    for (const pid of childrenOf(running.pid)) process.kill(pid, "SIGKILL");
+    await waitUntil(() => running.stderr.match(/ended with SIGKILL/g)?.length === 2);
+    expect((await clientOf(running).send("GET", "/r/data/")).status).to.equal(200);
+  });
+
+  it("listens on a socket file, and removes it", async () => {
+    const socketPath = join(folder.path, "socket");
+    const running = await start([], { listen: `unix:${socketPath}` });
+    const client = new HttpTestClient({ socketPath });
+    clients.push(client);
+    expect((await client.send("POST", "/r/?create=true")).status).to.equal(200);
+    expect((await client.send("GET", "/r/data/")).status).to.equal(200);
+    expect(await running.stop()).to.equal(0);
+    expect(existsSync(socketPath)).to.equal(false);
+  });
+
+  it("goes on listening on a socket that somebody else has opened, after all processes were replaced", async () => {
+    const listener = createServer().listen(0, "127.0.0.1");
+    await once(listener, "listening");
+    const { port } = listener.address() as AddressInfo;
+    const { fd } = (listener as unknown as { _handle: { fd: number } })._handle;
+    const program = fileURLToPath(new URL("../../../server/main.ts", import.meta.url));
+    const flags = ["--path", join(folder.path, "data"), "--no-auth", "--workers", "2"];
+    const script = 'export LISTEN_PID=$$ LISTEN_FDS=1; exec "$@"';
+    const child = spawn("bash", ["-c", script, "bash", process.execPath, program, ...flags], {
+      stdio: ["ignore", "ignore", "pipe", fd],
+    });
+    listener.close();
+    const lines: string[] = [];
+    createInterface({ input: child.stderr as Readable }).on("line", (line) => lines.push(line));
+    try {
+      await waitUntil(() => lines.includes("systemd socket activation mode"));
+      for (const pid of childrenOf(child.pid ?? 0)) process.kill(pid, "SIGKILL");
+      await waitUntil(() => lines.filter((line) => line.includes("ended with SIGKILL")).length === 2);
+      const client = new HttpTestClient({ port });
+      clients.push(client);
+      expect((await client.send("POST", "/r/?create=true")).status).to.equal(200);
+    } finally {
+      const ended = once(child, "close");
+      child.kill("SIGTERM");
+      expect(await ended, lines.join("\n")).to.deep.equal([0, null]);
+    }
+  });
+
+  it("shows metrics while one process hangs", async () => {
+    const running = await start(["--prometheus"]);
+    await clientOf(running).send("POST", "/r/?create=true");
+    const [hanging = 0] = childrenOf(running.pid);
+    process.kill(hanging, "SIGSTOP");
+    try {
+      // One of two new connections goes to the process that answers.
+      const asked = [clientOf(running), clientOf(running)].map((client) => client.send("GET", "/metrics"));
+      const { text } = await Promise.any(asked);
+      expect(text).to.match(/^coffer_open_connections [12]$/m);
+      for (const each of asked) each.catch(() => undefined);
+    } finally {
+      process.kill(hanging, "SIGCONT");
+    }
+  });
+
+  it("makes no user when a process is replaced", async () => {
+    const running = await start(["--create-first-user"]);
+    unlinkSync(join(running.dataPath, ".htpasswd"));
+    const [first = 0] = childrenOf(running.pid);
+    process.kill(first, "SIGKILL");
+    await waitUntil(() => / cannot serve: cannot load /.test(running.stderr));
+    expect(existsSync(join(running.dataPath, ".htpasswd"))).to.equal(false);
+  });
+
+  it("writes whole lines to standard output, whoever writes them", async () => {
+    const running = await start(["--log", "-"]);
+    await clientOf(running).send("POST", "/r/?create=true");
+    const asking = Array.from({ length: 6 }, async () => {
+      const client = clientOf(running);
+      for (let i = 0; i < 100; i++) await client.send("GET", `/r/data/?${"x".repeat(2000)}`);
+    });
+    await Promise.all(asking);
+    await waitUntil(() => running.stdout.split("\n").length >= 602);
+    const lines = running.stdout.split("\n").slice(0, -1);
+    expect(lines).to.have.length(601);
+    for (const line of lines)
+      expect(line).to.match(/^127\.0\.0\.1 - - \[[^\]]+\] "[A-Z]+ \S+ HTTP\/1\.1" 200 \d+ "" ""$/);
   });
 
   /** Sends three quarters of an upload. */

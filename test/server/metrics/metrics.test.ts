@@ -270,7 +270,7 @@ describe("metrics", () => {
       {},
       {
         probe: { readiness: async () => undefined, space: async () => ({ freeBytes: 3, totalBytes: 10 }) },
-        openConnections: async () => 1,
+        openConnections: () => 1,
       },
     );
     const { text } = await served.client.send("GET", "/metrics");

@@ -1,7 +1,7 @@
 /** From the options to the files of TLS. */
 import { join } from "node:path";
-import type { ServerOptions } from "../start/options.ts";
-import { TlsFiles } from "./tls-files.ts";
+import { TlsFiles } from "../listening/tls-files.ts";
+import type { ServerOptions } from "./options.ts";
 
 function certificatePath(options: ServerOptions): string {
   return options.tlsCertificate ?? join(options.dataFolder, "public_key");
