@@ -1,5 +1,6 @@
 /** What the disk storage promises beyond the port: the layout, modes, and what it does with strange things in its folders. */
 import { spawnSync } from "node:child_process";
+import { once } from "node:events";
 import {
   existsSync,
   lstatSync,
@@ -14,6 +15,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { Worker } from "node:worker_threads";
 import { expect } from "chai";
 import { DiskRepositories } from "../../../server/storage/disk/disk-storage.ts";
 import type { Storage } from "../../../server/storage/storage.ts";
@@ -247,6 +249,15 @@ describe("DiskRepositories", () => {
     for (const content of downloads) await content.close();
     expect(await listAll(storage, "locks")).to.have.length(76);
     expect(openFiles()).to.deep.equal([]);
+  });
+
+  it("flushes for slow clients at no more places than packs have", async () => {
+    const script = new URL("../../support/slow-flush-worker.ts", import.meta.url);
+    const worker = new Worker(script, { workerData: { path, transfers: 2, clients: 8 } });
+    const [{ most, running }] = await once(worker, "message");
+    await worker.terminate();
+    expect({ most, running }).to.deep.equal({ most: 2, running: 0 });
+    expect(await listAll(repositories.at(["r"]), "data")).to.have.length(8);
   });
 
   it("leaves the uploads of other servers alone when it starts, and removes those of servers that are gone", async () => {
