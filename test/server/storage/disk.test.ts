@@ -140,6 +140,18 @@ describe("DiskRepositories", () => {
     expect(await new DiskRepositories(path).sweep()).to.equal(0);
   });
 
+  it("sweeps in several processes at once, each file once", async () => {
+    const uploads = join(path, ".coffer/uploads/3");
+    mkdirSync(uploads, { recursive: true });
+    for (let i = 0; i < 50; i++) {
+      writeFileSync(join(uploads, `file-${i}`), "unfinished");
+      symlinkSync("../../../r/data/00/.coffer-upload-absent", join(uploads, `link-${i}`));
+    }
+    const sweeps = await Promise.all(Array.from({ length: 4 }, () => new DiskRepositories(path).sweep()));
+    expect(sweeps.reduce((sum, count) => sum + count)).to.equal(100);
+    expect(unfinishedUploads(path)).to.deep.equal([]);
+  });
+
   it("sweeps a data folder that does not exist", async () => {
     expect(await new DiskRepositories(join(folder.path, "absent")).sweep()).to.equal(0);
     expect(existsSync(join(folder.path, "absent"))).to.equal(false);
