@@ -12,6 +12,8 @@ interface Usage {
 
 export interface RecountSettings {
   readonly ledger: LocalQuotaLedger;
+  /** Whether the ledger knows already what was stored before. */
+  readonly hasCounted: boolean;
   measure(): Iterable<Usage> | AsyncIterable<Usage>;
   readonly log: (line: string) => void;
 }
@@ -19,9 +21,16 @@ export interface RecountSettings {
 export class RegularRecount {
   readonly #settings: RecountSettings;
   #isRunning = false;
+  #hasCounted: boolean;
 
   constructor(settings: RecountSettings) {
     this.#settings = settings;
+    this.#hasCounted = settings.hasCounted;
+  }
+
+  /** False as long as only what this server has stored itself is counted. */
+  get hasCounted(): boolean {
+    return this.#hasCounted;
   }
 
   /** Counts now, unless a count is running. When it fails, the log says so, and the old counts stay. True when it has succeeded. */
@@ -30,14 +39,24 @@ export class RegularRecount {
     this.#isRunning = true;
     try {
       await this.#count();
+      this.#hasCounted = true;
       return true;
     } catch (error) {
-      const consequence = "quotas go on with what was counted before, until a later attempt succeeds";
-      this.#settings.log(`error: cannot count again what is stored: ${(error as Error).message}; ${consequence}`);
+      this.#settings.log(this.#describeFailure((error as Error).message));
       return false;
     } finally {
       this.#isRunning = false;
     }
+  }
+
+  #describeFailure(reason: string): string {
+    if (this.#hasCounted) {
+      const consequence = "quotas go on with what was counted before, until a later attempt succeeds";
+      return `error: cannot count again what is stored: ${reason}; ${consequence}`;
+    }
+    const consequence =
+      "limits do not hold yet, as what was stored before counts as nothing until a later attempt succeeds";
+    return `error: cannot count what is stored: ${reason}; ${consequence}`;
   }
 
   async #count(): Promise<void> {
