@@ -3,6 +3,7 @@ import { rm } from "node:fs/promises";
 import { createServer } from "node:net";
 import { type ListenAddress, listen } from "../listening/listen.ts";
 import { lookIntervalMs, type PolicyFile } from "../policy/policy-file.ts";
+import type { LocalQuotaLedger } from "../quota/local-ledger.ts";
 import { RegularRecount } from "../quota/regular-recount.ts";
 import { announceStart } from "../start/announce-start.ts";
 import { openAuthentication } from "../start/open-authentication.ts";
@@ -11,8 +12,8 @@ import { announceModes, openPolicy } from "../start/open-server.ts";
 import { openTlsFiles } from "../start/open-tls.ts";
 import type { ServerOptions } from "../start/options.ts";
 import { handleSignals } from "../start/signals.ts";
-import { openStorage } from "../storage/open-storage.ts";
-import { Workers } from "./workers.ts";
+import { type OpenedStorage, openStorage } from "../storage/open-storage.ts";
+import { type CountedLedger, Workers } from "./workers.ts";
 
 type Log = (line: string) => void;
 
@@ -34,9 +35,7 @@ export async function serveByWorkers(options: ServerOptions, address: ListenAddr
   const ledger = await openQuota(options, policy, storage, { announce, log });
   if (ledger === undefined) await storage.close();
 
-  const recount = ledger && new RegularRecount({ ledger, measure: () => storage.usage(), log });
-  const counted = ledger && recount && { ledger, recount: () => recount.run() };
-  const workers = new Workers(options.workers, counted, log);
+  const workers = new Workers(options.workers, ledger && countedLedger(ledger, storage, log), log);
   const listener = createServer({ pauseOnConnect: true }, (socket) => workers.give(socket));
   handleSignals({
     stop: async () => {
@@ -64,6 +63,13 @@ export async function serveByWorkers(options: ServerOptions, address: ListenAddr
   await announceStart(options, address, firstUser, start, log);
   isStarting = false;
   if (ledger !== undefined && policy !== undefined) lookAfter(policy);
+}
+
+/** What others change as well is counted anew anyway, again and again. */
+function countedLedger(ledger: LocalQuotaLedger, storage: OpenedStorage, log: Log): CountedLedger {
+  if (storage.isShared) return { ledger, recount: async () => undefined };
+  const recount = new RegularRecount({ ledger, hasCounted: true, measure: () => storage.usage(), log });
+  return { ledger, recount: () => recount.run() };
 }
 
 /** Nobody asks this process for anything, so it has to look for other quotas by itself. */

@@ -2,33 +2,46 @@
 import { CofferError } from "../../shared/errors.ts";
 import { isFolderName } from "../storage/folder-name.ts";
 
+const userFolder: unique symbol = Symbol("{user}");
+const anyFolder: unique symbol = Symbol("*");
+const anyFolders: unique symbol = Symbol("**");
+/** The name of a folder, or what stands for others: no name, however it is folded, is ever taken for that. */
+type Segment = string | typeof userFolder | typeof anyFolder | typeof anyFolders;
+
 /** A pattern, taken apart. Without segments it is the repository at the root. */
 export interface RepositoryPattern {
   readonly text: string;
-  readonly segments: readonly string[];
+  readonly segments: readonly Segment[];
   /** The same, as `fitsBroadly` compares them. */
-  readonly foldedSegments: readonly string[];
+  readonly foldedSegments: readonly Segment[];
   readonly hasUser: boolean;
 }
 
 const greatestDepth = 2;
-const userSegment = "{user}";
-const specialSegments: ReadonlySet<string> = new Set([userSegment, "*", "**"]);
+const specialSegments: ReadonlyMap<string, Segment> = new Map<string, Segment>([
+  ["{user}", userFolder],
+  ["*", anyFolder],
+  ["**", anyFolders],
+]);
 
 /** A slash at the beginning or the end means nothing; "/" alone is the root. Throws `malformed` for what could never fit. */
 export function parsePattern(text: string): RepositoryPattern {
   const inner = text.replace(/^\//, "").replace(/\/$/, "");
   if (text === "") refuse(text, 'a path such as "{user}/**", or "/" for the repository at the root');
-  const segments = inner === "" ? [] : inner.split("/");
-  for (const segment of segments) {
-    if (specialSegments.has(segment)) continue;
-    if (/[*{}]/.test(segment)) refuse(text, '"{user}", "*" and "**" as whole names between slashes');
-    if (!isFolderName(segment)) refuse(text, `names of folders, which ${JSON.stringify(segment)} cannot be`);
-  }
-  if (segments.filter((segment) => segment !== "**").length > greatestDepth) {
+  const segments = inner === "" ? [] : inner.split("/").map((segment) => parseSegment(text, segment));
+  if (segments.filter((segment) => segment !== anyFolders).length > greatestDepth) {
     refuse(text, "at most two folders: no repository lies deeper");
   }
-  return { text, segments, foldedSegments: segments.map(fold), hasUser: segments.includes(userSegment) };
+  const foldedSegments = segments.map((segment) => (typeof segment === "string" ? fold(segment) : segment));
+  return { text, segments, foldedSegments, hasUser: segments.includes(userFolder) };
+}
+
+function parseSegment(text: string, segment: string): Segment {
+  const special = specialSegments.get(segment);
+  if (special !== undefined) return special;
+  if (/[*{}]/.test(segment)) refuse(text, '"{user}", "*" and "**" as whole names between slashes');
+  if (!isFolderName(segment)) refuse(text, `names of folders, which ${JSON.stringify(segment)} cannot be`);
+  return segment;
 }
 
 function refuse(text: string, expected: string): never {
@@ -53,7 +66,7 @@ function fold(name: string): string {
 }
 
 interface Comparison {
-  readonly segments: readonly string[];
+  readonly segments: readonly Segment[];
   readonly folders: readonly string[];
   readonly user: string;
 }
@@ -63,7 +76,7 @@ function fitsFrom(comparison: Comparison, segmentIndex: number, folderIndex: num
   const { segments, folders, user } = comparison;
   const segment = segments[segmentIndex];
   if (segment === undefined) return folderIndex === folders.length;
-  if (segment === "**") {
+  if (segment === anyFolders) {
     for (let skippedTo = folderIndex; skippedTo <= folders.length; skippedTo++) {
       if (fitsFrom(comparison, segmentIndex + 1, skippedTo)) return true;
     }
@@ -71,6 +84,6 @@ function fitsFrom(comparison: Comparison, segmentIndex: number, folderIndex: num
   }
   const name = folders[folderIndex];
   if (name === undefined) return false;
-  if (segment !== "*" && name !== (segment === userSegment ? user : segment)) return false;
+  if (segment !== anyFolder && name !== (segment === userFolder ? user : segment)) return false;
   return fitsFrom(comparison, segmentIndex + 1, folderIndex + 1);
 }

@@ -15,6 +15,8 @@ interface Usage {
 
 export interface RecountSettings {
   readonly ledger: LocalQuotaLedger;
+  /** Whether the ledger knows already what was stored before. */
+  readonly hasCounted: boolean;
   measure(): Iterable<Usage> | AsyncIterable<Usage>;
   readonly log: (line: string) => void;
 }
@@ -23,9 +25,16 @@ export class RegularRecount {
   readonly #settings: RecountSettings;
   #isRunning = false;
   #isWantedAgain = false;
+  #hasCounted: boolean;
 
   constructor(settings: RecountSettings) {
     this.#settings = settings;
+    this.#hasCounted = settings.hasCounted;
+  }
+
+  /** False as long as only what this server has stored itself is counted. */
+  get hasCounted(): boolean {
+    return this.#hasCounted;
   }
 
   /**
@@ -40,10 +49,10 @@ export class RegularRecount {
     this.#isRunning = true;
     try {
       await this.#count();
+      this.#hasCounted = true;
       return true;
     } catch (error) {
-      const consequence = "quotas go on with what was counted before, until a later attempt succeeds";
-      this.#settings.log(`error: cannot count again what is stored: ${(error as Error).message}; ${consequence}`);
+      this.#settings.log(this.#describeFailure((error as Error).message));
       return false;
     } finally {
       this.#isRunning = false;
@@ -52,6 +61,16 @@ export class RegularRecount {
         void this.run();
       }
     }
+  }
+
+  #describeFailure(reason: string): string {
+    if (this.#hasCounted) {
+      const consequence = "quotas go on with what was counted before, until a later attempt succeeds";
+      return `error: cannot count again what is stored: ${reason}; ${consequence}`;
+    }
+    const consequence =
+      "limits do not hold yet, as what was stored before counts as nothing until a later attempt succeeds";
+    return `error: cannot count what is stored: ${reason}; ${consequence}`;
   }
 
   async #count(): Promise<void> {

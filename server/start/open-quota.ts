@@ -1,6 +1,7 @@
 /** The accounting of what is stored, where something limits it. */
 import { CofferError } from "../../shared/errors.ts";
 import type { PolicyFile } from "../policy/policy-file.ts";
+import { FirstCount } from "../quota/first-count.ts";
 import { quotaLimits } from "../quota/limits.ts";
 import { LocalQuotaLedger } from "../quota/local-ledger.ts";
 import { RegularRecount, recountIntervalMs } from "../quota/regular-recount.ts";
@@ -18,6 +19,8 @@ export interface QuotaSurroundings {
   readonly log: Log;
   /** Calls again and again, without keeping the process alive. */
   every?(intervalMs: number, callback: () => void): void;
+  /** Calls once, without keeping the process alive. */
+  after?(delayMs: number, callback: () => void): void;
 }
 
 /** True when something limits what is stored, or may do so later: a policy can get quotas. */
@@ -64,24 +67,36 @@ function keepCounting(
   limits: Limits,
   policy: PolicyFile | undefined,
   storage: MeasuredStorage,
-  { log, every = callRegularly }: QuotaSurroundings,
+  { log, every = callRegularly, after = callLater }: QuotaSurroundings,
 ): void {
-  const recount = new RegularRecount({ ledger, measure: () => storage.usage(), log });
+  // Whatever had a limit at the start was counted then (countAtStart).
+  const hasCounted = hasLimit(limits, policy);
+  const recount = new RegularRecount({ ledger, hasCounted, measure: () => storage.usage(), log });
+  const firstCount = new FirstCount({
+    recount,
+    isNeeded: () => hasLimit(limits, policy),
+    after,
+    onCounted: () => log(`Counted what is stored, ${describeUse(ledger)}`),
+  });
   every(recountIntervalMs, () => {
     if (hasLimit(limits, policy)) void recount.run();
   });
-  let hadLimit = hasLimit(limits, policy);
+  let hadLimit = hasCounted;
   policy?.onChange(async () => {
     const isFirstLimit = !hadLimit && hasLimit(limits, policy);
     hadLimit = hasLimit(limits, policy);
     if (!isFirstLimit) return;
     log("The policy has quotas now: counting what is stored (can take a while)...");
-    if (await recount.run()) log(`Counted what is stored, ${describeUse(ledger)}`);
+    await firstCount.start();
   });
 }
 
 function callRegularly(intervalMs: number, callback: () => void): void {
   setInterval(callback, intervalMs).unref();
+}
+
+function callLater(delayMs: number, callback: () => void): void {
+  setTimeout(callback, delayMs).unref();
 }
 
 function describeUse({ usedBytes }: LocalQuotaLedger): string {

@@ -1,5 +1,4 @@
 /** Asks a disk whether it still takes files, by giving it one. */
-import { randomBytes } from "node:crypto";
 import { statfs } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import type { StorageProbe, StorageSpace } from "../probe.ts";
@@ -14,6 +13,7 @@ import {
   writeFully,
 } from "./file-system.ts";
 import { makeFolders } from "./folders.ts";
+import { newUploadName } from "./upload-names.ts";
 import { ownFolder } from "./uploads.ts";
 
 /** A block of most disks. */
@@ -28,10 +28,10 @@ export class DiskProbe implements StorageProbe {
 
   /** Makes the data folder if there is none, as the first upload would. */
   async readiness(): Promise<void> {
-    // Where uploads grow: what a crash leaves behind is swept with them.
+    // Where uploads grow, and named as they are: what a crash leaves behind is swept with them, and nothing while this process runs.
     const folder = join(this.#dataFolder, ownFolder, "uploads");
     await makeFolders(folder, ownerModes.folder);
-    const path = join(folder, `probe-${randomBytes(12).toString("hex")}`);
+    const path = join(folder, newUploadName());
     const descriptor = await openFile(path, createFlags, ownerModes.file);
     try {
       await writeFully(descriptor, [Buffer.alloc(probeBytes)]);

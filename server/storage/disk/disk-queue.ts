@@ -10,7 +10,7 @@ export const defaultTransfers = 5;
 /** A thread for each (threadsFor). */
 export const mostTransfers = 256;
 const shortPlaces = 9;
-/** An upload writes and flushes at the same time. */
+/** As many flushes as transfers: an upload writes and flushes at the same time. */
 const threadsOfTransfer = 2;
 /** Besides the disk's users: passwords are checked by the same threads. */
 const otherThreads = 2;
@@ -22,15 +22,24 @@ export function threadsFor(transfers: number): number {
 
 export class DiskQueue {
   readonly #transfers: FairGate;
+  /** A flush goes on when its upload has lent its place to another one: it takes a place of its own, or there would be one for each client. */
+  readonly #flushes: FairGate;
   readonly #short = new FairGate(shortPlaces);
 
   constructor(transfers: number) {
     this.#transfers = new FairGate(transfers);
+    this.#flushes = new FairGate(transfers);
   }
 
   /** A turn for reading or writing a file, which has to be taken before the disk is used and ended afterwards. */
   turnFor(owner: string, isShort: boolean): DiskTurn {
     return new DiskTurn(isShort ? this.#short : this.#transfers, owner);
+  }
+
+  /** Begins a flush of what an upload has written so far. Undefined, and nothing begins, when there are as many as there may be. */
+  tryFlush(flush: () => Promise<void>): Promise<void> | undefined {
+    if (!this.#flushes.tryEnter()) return undefined;
+    return flush().finally(() => this.#flushes.leave());
   }
 
   /** Does something that needs no client. */

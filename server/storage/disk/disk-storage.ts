@@ -132,7 +132,7 @@ class DiskStorage implements Storage {
 
   async put(handle: FileHandle, body: AsyncIterable<Uint8Array>): Promise<void> {
     const path = this.#pathOf(handle);
-    const received = new ReceivedBody(body, syncWritten);
+    const received = new ReceivedBody(body, (descriptor) => this.#shared.queue.tryFlush(() => syncWritten(descriptor)));
     try {
       await this.#shortly(() => this.#shared.uploader.refuseExisting(path));
       if (handle.type === "config") await this.#shortly(() => statusOf(this.#repository));

@@ -16,12 +16,16 @@ export class FairGate {
     return this.#waiting.size > 0;
   }
 
+  /** Takes a place if one is free; never waits. Whoever got one must leave, once. */
+  tryEnter(): boolean {
+    if (this.#freePlaces === 0) return false;
+    this.#freePlaces -= 1;
+    return true;
+  }
+
   /** Resolves when there is a place. Everyone who enters must leave, once. */
   enter(owner: string): Promise<void> {
-    if (this.#freePlaces > 0) {
-      this.#freePlaces -= 1;
-      return Promise.resolve();
-    }
+    if (this.tryEnter()) return Promise.resolve();
     return new Promise((resolve) => {
       const waiting = this.#waiting.get(owner);
       if (waiting === undefined) this.#waiting.set(owner, [resolve]);

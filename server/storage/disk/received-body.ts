@@ -15,10 +15,13 @@ const beginningBytes = 65_536;
 /** A client may send chunks of one byte, each of which costs far more than that. */
 const batchChunks = 512;
 
+/** Begins to bring to the disk what was written to a descriptor. Undefined when it does not: a later one does, or the final sync. */
+type BeginFlush = (descriptor: number) => Promise<void> | undefined;
+
 /** Gathers the chunks of a body into batches and writes them. */
 export class ReceivedBody {
   readonly #source: AsyncIterator<Uint8Array>;
-  readonly #flushWritten: ((descriptor: number) => Promise<void>) | undefined;
+  readonly #beginFlush: BeginFlush | undefined;
   #batch: Uint8Array[] = [];
   #gatheredBytes = 0;
   #isComplete = false;
@@ -26,10 +29,10 @@ export class ReceivedBody {
   #flushing: Promise<void> | undefined;
   #flushFailure: unknown;
 
-  /** `flush` brings to the disk what was written to a descriptor. Without it, nothing needs to be there. */
-  constructor(body: AsyncIterable<Uint8Array>, flush?: (descriptor: number) => Promise<void>) {
+  /** Without `beginFlush`, nothing needs to be on the disk. */
+  constructor(body: AsyncIterable<Uint8Array>, beginFlush?: BeginFlush) {
     this.#source = body[Symbol.asyncIterator]();
-    this.#flushWritten = flush;
+    this.#beginFlush = beginFlush;
   }
 
   /** True when all has been gathered. */
@@ -89,8 +92,10 @@ export class ReceivedBody {
   #flush(descriptor: number): void {
     if (this.#flushFailure !== undefined) throw this.#flushFailure;
     if (this.#flushing !== undefined) return;
+    const flushing = this.#beginFlush?.(descriptor);
+    if (flushing === undefined) return;
     this.#unflushedBytes = 0;
-    this.#flushing = this.#flushWritten?.(descriptor)
+    this.#flushing = flushing
       .catch((error: unknown) => {
         this.#flushFailure = error;
       })

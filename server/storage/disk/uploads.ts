@@ -4,7 +4,7 @@
  * here cannot be linked to. Then the upload grows in that folder, and a symbolic link here, made before it, tells the sweep.
  */
 import { copyFile, readdir, readlink, symlink } from "node:fs/promises";
-import { basename, join, relative, resolve } from "node:path";
+import { basename, dirname, join, relative, resolve } from "node:path";
 import {
   closeFile,
   createFlags,
@@ -130,7 +130,7 @@ export class Uploads {
   }
 }
 
-/** Returns how many unfinished uploads there were. */
+/** Returns how many unfinished uploads this has removed: processes that start together sweep the same folder, and each file is gone for all but one. */
 async function sweepFolder(folder: string): Promise<number> {
   const entries = await readdir(folder, { withFileTypes: true }).catch((error: unknown) => {
     if (failedWith(error, "ENOENT", "ENOTDIR")) return [];
@@ -141,11 +141,21 @@ async function sweepFolder(folder: string): Promise<number> {
     if (!entry.isFile() && !entry.isSymbolicLink()) continue;
     const path = join(folder, entry.name);
     if (await isInUse(path)) continue;
-    if (entry.isSymbolicLink()) await sweepDistant(resolve(folder, await readlink(path)));
-    await unlinkFile(path);
-    count += 1;
+    if (await removeSwept(path, entry.isSymbolicLink())) count += 1;
   }
   return count;
+}
+
+/** False when somebody else has removed it. */
+async function removeSwept(path: string, isNote: boolean): Promise<boolean> {
+  try {
+    if (isNote) await sweepDistant(resolve(dirname(path), await readlink(path)));
+    await unlinkFile(path);
+    return true;
+  } catch (error) {
+    if (failedWith(error, "ENOENT")) return false;
+    throw error;
+  }
 }
 
 async function sweepDistant(path: string): Promise<void> {

@@ -26,10 +26,10 @@ import { ReceivedBody } from "../disk/received-body.ts";
 const pieceBytes = 262_144;
 const readWriteFlags = (createFlags & ~constants.O_WRONLY) | constants.O_RDWR;
 
-/** A received upload. Whoever gets one has to close it. */
 /** Who may write to the disk. */
 const queue = new DiskQueue(defaultTransfers);
 
+/** A received upload. Whoever gets one has to close it. */
 export interface SpooledBody {
   readonly sizeBytes: number;
   /** The bytes from the beginning, as often as they are asked for. */

@@ -42,6 +42,13 @@ describe("HtpasswdAuthenticator", () => {
     expect(await authenticator.authenticate(basic("bob", "hidden"))).to.equal("bob");
   });
 
+  it("does not take one user's password for that of a longer name with a NUL", async () => {
+    await writeUsers({ alice: "x\0y" });
+    await authenticator.reload();
+    expect(await authenticator.authenticate(basic("alice", "x\0y"))).to.equal("alice");
+    expect(await authenticator.authenticate(basic("alice\0x", "y"))).to.equal(undefined);
+  });
+
   for (const [what, headers] of [
     ["no header", {}],
     ["a wrong password", basic("alice", "hidden")],

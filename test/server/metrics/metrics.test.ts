@@ -4,6 +4,7 @@ import { expect } from "chai";
 import promClient from "prom-client";
 import type { Authenticator } from "../../../server/auth/authenticator.ts";
 import { LabelSets } from "../../../server/metrics/label-sets.ts";
+import type { ProcessMetrics } from "../../../server/metrics/prom-client.ts";
 import { type MetricsSettings, ServerMetrics } from "../../../server/metrics/server-metrics.ts";
 import type { RequestSettings } from "../../support/http.ts";
 import { type ServedApp, type ServedAppSettings, serveApp } from "../../support/served-app.ts";
@@ -263,6 +264,32 @@ describe("metrics", () => {
       expect(await statusOf("/metrics")).to.equal(401);
       expect(await statusOf("/metrics", "alice")).to.equal(404);
     });
+  });
+
+  it("of several processes are sums, but for those that the documentation names", async () => {
+    const spaces = [
+      { freeBytes: 3, totalBytes: 10 },
+      { freeBytes: 2, totalBytes: 10 },
+    ];
+    const processes = spaces.map((space) => {
+      const probe = { readiness: async () => undefined, space: async () => space };
+      return new ServerMetrics(promClient, { log: () => undefined, probe, openConnections: async () => 1 });
+    });
+    const gather = (): (() => Promise<ProcessMetrics[]>) => () =>
+      Promise.all(processes.map(({ registry }) => registry.getMetricsAsJSON()));
+    await serve({}, { gather });
+    const { text } = await served.client.send("GET", "/metrics");
+    expect(text).to.match(/^coffer_open_connections 2$/m);
+    expect(text).to.match(/^coffer_storage_free_bytes 2$/m);
+    expect(text).to.match(/^coffer_storage_used_bytes 8$/m);
+    expect(text).to.not.include("process_start_time_seconds");
+    const own = await processes[0]?.registry.getMetricsAsJSON();
+    const exceptions = (own ?? []).filter(({ aggregator }) => aggregator !== "sum").map(({ name }) => name);
+    const documentation = readFileSync(new URL("../../../docs/monitoring.md", import.meta.url), "utf8");
+    for (const name of exceptions) {
+      const documented = name.startsWith("nodejs_eventloop_lag_") ? "nodejs_eventloop_lag_*" : name;
+      expect(documentation).to.include(`\`${documented}\``);
+    }
   });
 
   it("are all in the documentation, and the dashboard knows no others", async () => {

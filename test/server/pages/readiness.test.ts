@@ -3,8 +3,10 @@ import { join } from "node:path";
 import { expect } from "chai";
 import { Readiness, type ReadinessSettings } from "../../../server/pages/readiness.ts";
 import { DiskProbe } from "../../../server/storage/disk/disk-probe.ts";
+import { newUploadName } from "../../../server/storage/disk/upload-names.ts";
 import type { StorageProbe } from "../../../server/storage/probe.ts";
 import { makeTemporaryFolder, type TemporaryFolder } from "../../support/temporary-folder.ts";
+import { unfinishedUploads } from "../../support/unfinished-uploads.ts";
 
 describe("Readiness", () => {
   let nowMs: number;
@@ -119,6 +121,24 @@ describe("DiskProbe", () => {
     expect(existsSync(data)).to.equal(false);
     await probe.readiness();
     expect(readdirSync(join(data, ".coffer/uploads"))).to.deep.equal([]);
+  });
+
+  it("gives its file a name by which the sweeps of other processes know that it is in use", async () => {
+    const probe = new DiskProbe(folder.path);
+    const seen = new Set<string>();
+    while (seen.size === 0) {
+      let isRunning = true;
+      const probing = probe.readiness().finally(() => {
+        isRunning = false;
+      });
+      while (isRunning) {
+        for (const name of unfinishedUploads(folder.path)) seen.add(name);
+        await new Promise((resolve) => setImmediate(resolve));
+      }
+      await probing;
+    }
+    const [boot, number] = newUploadName().split("-");
+    for (const name of seen) expect(name.split("-").slice(0, 2)).to.deep.equal([boot, number]);
   });
 
   it("fails when the folder cannot be written to", async () => {

@@ -52,7 +52,7 @@ quotas:
     expect(own?.rights).to.deep.equal(["read", "append", "delete", "manage"]);
     expect(shared?.title).to.equal("the rule in line 10");
     expect([...(shared?.users ?? [])]).to.deep.equal(["carol", "alice", "bob@example.org", "1234"]);
-    expect(shared?.patterns.map(({ segments }) => segments.join("/"))).to.deep.equal(["shared", "shared/*"]);
+    expect(shared?.patterns.map(({ text }) => text)).to.deep.equal(["shared", "/shared/*/"]);
     expect(shared?.rights).to.deep.equal(["read", "append"]);
     expect(shared?.inside?.texts).to.deep.equal(["10.0.0.0/8", "::1"]);
     expect([...(root?.users ?? [])]).to.deep.equal(["null", "true", "0x10"]);

@@ -42,6 +42,22 @@ describe("patterns of repositories", () => {
     expect(fitsBroadly(parsePattern("secret"), ["secrets"], "alice")).to.equal(false);
   });
 
+  it("never take a name for a wildcard, however it is folded", () => {
+    const paths = ["", "bob", "secret", "*", "\uff0a", "**", "\uff0a\uff0a", "{user}", "\uff5buser\uff5d", "bob/x"];
+    for (const [pattern, expected] of [
+      ["\uff0a", ["*", "\uff0a"]],
+      ["\uff0a\uff0a", ["**", "\uff0a\uff0a"]],
+      ["\uff5buser\uff5d", ["{user}", "\uff5buser\uff5d"]],
+      ["{user}", ["bob"]],
+      ["*", paths.slice(1, -1)],
+      ["**", paths],
+    ] as const) {
+      const parsed = parsePattern(pattern);
+      const found = paths.filter((path) => fitsBroadly(parsed, path === "" ? [] : path.split("/"), "bob"));
+      expect(found, pattern).to.deep.equal(expected);
+    }
+  });
+
   for (const [pattern, message] of [
     ["", /expected a path/],
     ["a/b/c", /at most two folders/],

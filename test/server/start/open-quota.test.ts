@@ -60,7 +60,8 @@ describe("quotas on a bucket", () => {
     const log: string[] = [];
     const report = (line: string): void => void log.push(line);
     const every = (intervalMs: number, callback: () => void): void => void clock.every(intervalMs, callback);
-    const ledger = await openQuota(limits, policy, storage, { announce: report, log: report, every });
+    const after = (delayMs: number, callback: () => void): void => void clock.pause(delayMs).then(callback);
+    const ledger = await openQuota(limits, policy, storage, { announce: report, log: report, every, after });
     if (ledger === undefined) throw new Error("nothing is counted");
     const served = await serveApp({ repositories: assembleStorage(storage.repositories, { ledger }) });
     closers.unshift(() => served.stop());
@@ -199,6 +200,36 @@ describe("quotas on a bucket", () => {
       "The policy has quotas now: counting what is stored (can take a while)...",
       "Counted what is stored, currently using 0.00 GiB",
     ]);
+  });
+
+  it("that a policy gets later and that cannot be counted are counted again soon, and said not to hold", async () => {
+    place("team/r/data/00/x", 40_000);
+    const path = join(folder.path, "policy.yaml");
+    writeFileSync(path, "rules: []\n");
+    const policy = await PolicyFile.open(path, () => undefined);
+    const server = await start({}, policy);
+    store.inject("denied", 3, isCount);
+    writeFileSync(path, "rules: []\nquotas: [{repositories: r, per-repository: 50000}]\n");
+    await policy.reload();
+    for (const [failures, pauseMs] of [60_000, 120_000, 240_000].entries()) {
+      await until(() => server.log.length === failures + 2);
+      expect(server.log[failures + 1]).to.match(
+        /^error: cannot count what is stored: .*AccessDenied.*; limits do not hold yet, as what was stored before counts as nothing/,
+      );
+      await clock.advance(pauseMs - 1);
+      expect(countsSeen()).to.equal(failures + 1);
+      await clock.advance(1);
+    }
+    await until(() => server.ledger.usedBy("r") === 40_000);
+    await until(() => server.log.length === 5);
+    expect(server.log[4]).to.match(/^Counted what is stored/);
+    expect(await upload(server, testObject("large", 10_001))).to.equal(507);
+    await clock.advance(recountIntervalMs - 480_000);
+    expect(countsSeen()).to.equal(4);
+    store.inject("denied", 1, isCount);
+    await clock.advance(60_000);
+    await until(() => server.log.length === 6);
+    expect(server.log[5]).to.match(/^error: cannot count again .*; quotas go on with what was counted before/);
   });
 
   it("are not counted where nothing limits anything", async () => {

@@ -1,5 +1,6 @@
 /** What the disk storage promises beyond the port: the layout, modes, and what it does with strange things in its folders. */
 import { spawnSync } from "node:child_process";
+import { once } from "node:events";
 import {
   existsSync,
   lstatSync,
@@ -14,6 +15,7 @@ import {
   writeFileSync,
 } from "node:fs";
 import { join } from "node:path";
+import { Worker } from "node:worker_threads";
 import { expect } from "chai";
 import { DiskRepositories } from "../../../server/storage/disk/disk-storage.ts";
 import type { Storage } from "../../../server/storage/storage.ts";
@@ -138,6 +140,18 @@ describe("DiskRepositories", () => {
     expect(await new DiskRepositories(path).sweep()).to.equal(0);
   });
 
+  it("sweeps in several processes at once, each file once", async () => {
+    const uploads = join(path, ".coffer/uploads/3");
+    mkdirSync(uploads, { recursive: true });
+    for (let i = 0; i < 50; i++) {
+      writeFileSync(join(uploads, `file-${i}`), "unfinished");
+      symlinkSync("../../../r/data/00/.coffer-upload-absent", join(uploads, `link-${i}`));
+    }
+    const sweeps = await Promise.all(Array.from({ length: 4 }, () => new DiskRepositories(path).sweep()));
+    expect(sweeps.reduce((sum, count) => sum + count)).to.equal(100);
+    expect(unfinishedUploads(path)).to.deep.equal([]);
+  });
+
   it("sweeps a data folder that does not exist", async () => {
     expect(await new DiskRepositories(join(folder.path, "absent")).sweep()).to.equal(0);
     expect(existsSync(join(folder.path, "absent"))).to.equal(false);
@@ -247,6 +261,15 @@ describe("DiskRepositories", () => {
     for (const content of downloads) await content.close();
     expect(await listAll(storage, "locks")).to.have.length(76);
     expect(openFiles()).to.deep.equal([]);
+  });
+
+  it("flushes for slow clients at no more places than packs have", async () => {
+    const script = new URL("../../support/slow-flush-worker.ts", import.meta.url);
+    const worker = new Worker(script, { workerData: { path, transfers: 2, clients: 8 } });
+    const [{ most, running }] = await once(worker, "message");
+    await worker.terminate();
+    expect({ most, running }).to.deep.equal({ most: 2, running: 0 });
+    expect(await listAll(repositories.at(["r"]), "data")).to.have.length(8);
   });
 
   it("leaves the uploads of other servers alone when it starts, and removes those of servers that are gone", async () => {

@@ -1,10 +1,12 @@
 import { closeSync, openSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import { expect } from "chai";
+import { DiskQueue } from "../../../server/storage/disk/disk-queue.ts";
 import { DiskTurn } from "../../../server/storage/disk/disk-turn.ts";
 import { FairGate } from "../../../server/storage/disk/fair-gate.ts";
 import { ReceivedBody } from "../../../server/storage/disk/received-body.ts";
 import { makeTemporaryFolder, type TemporaryFolder } from "../../support/temporary-folder.ts";
+import { waitUntil } from "../../support/wait-until.ts";
 
 const mebibyte = 1_048_576;
 
@@ -50,6 +52,60 @@ describe("received bodies", () => {
     const written = readFileSync(join(folder.path, "file"));
     expect(written.length).to.equal(20 * mebibyte);
     for (let i = 0; i < 20; i++) expect(written[i * mebibyte + 7]).to.equal(i);
+  });
+
+  it("go on without a flush that has no place, and have more flushed by the next", async () => {
+    const refused = 3;
+    let asked = 0;
+    let flushes = 0;
+    const body = new ReceivedBody(chunks(8), () => {
+      asked += 1;
+      if (asked <= refused) return undefined;
+      flushes += 1;
+      return Promise.resolve();
+    });
+    await body.begin();
+    await body.writeTo(descriptor, turn);
+    // 4 MiB ask, and each later piece again.
+    expect({ asked, flushes }).to.deep.equal({ asked: refused + 1, flushes: 1 });
+    expect(readFileSync(join(folder.path, "file")).length).to.equal(8 * mebibyte);
+  });
+
+  it("of forty slow clients are flushed as many at once as there are places", async () => {
+    const queue = new DiskQueue(5);
+    const sink = openSync("/dev/null", "w");
+    let release = (): void => undefined;
+    /** Both the clients and the disk take that long. */
+    const released = new Promise<void>((resolve) => {
+      release = resolve;
+    });
+    let [stalled, running, most] = [0, 0, 0];
+    async function* slowly(): AsyncIterable<Uint8Array> {
+      yield* chunks(5);
+      stalled += 1;
+      await released;
+      yield* chunks(1);
+    }
+    async function flush(): Promise<void> {
+      running += 1;
+      most = Math.max(most, running);
+      await released;
+      running -= 1;
+    }
+    const uploads = Array.from({ length: 40 }, async () => {
+      const body = new ReceivedBody(slowly(), () => queue.tryFlush(flush));
+      await body.begin();
+      const place = queue.turnFor("", false);
+      await place.take();
+      await body.writeTo(sink, place);
+      place.end();
+    });
+    await waitUntil(() => stalled === 40);
+    expect(most).to.equal(5);
+    release();
+    await Promise.all(uploads);
+    closeSync(sink);
+    expect({ running, most }).to.deep.equal({ running: 0, most: 5 });
   });
 
   it("fail when a flush fails, in the middle or last", async () => {
