@@ -6,6 +6,7 @@ import { dirname, join } from "node:path";
 import { CofferError } from "../../../shared/errors.ts";
 import { describeHandle, type FileHandle, type FileType, folderOf, pathOf } from "../../../shared/format/layout.ts";
 import { isFolderName } from "../folder-name.ts";
+import { LocalNameTurns, type NameTurns } from "../name-turns.ts";
 import type { ByteSelection } from "../selection.ts";
 import type { Repositories, Storage, StoredContent, StoredFile, StoredUsage } from "../storage.ts";
 import { pooledBufferBytes } from "./buffer-pool.ts";
@@ -33,6 +34,8 @@ export interface DiskSettings {
   readonly transfers?: number | undefined;
   /** New files and folders are also for the group of the data folder's files. */
   readonly isGroupAccessible?: boolean;
+  /** For taking names where there are no hard links. Those of this process alone when absent. */
+  readonly turns?: NameTurns | undefined;
 }
 
 export class DiskRepositories implements Repositories {
@@ -40,14 +43,15 @@ export class DiskRepositories implements Repositories {
   readonly #uploads: Uploads;
   readonly #shared: SharedState;
 
-  constructor(dataFolder: string, { transfers = defaultTransfers, isGroupAccessible = false }: DiskSettings = {}) {
+  constructor(dataFolder: string, settings: DiskSettings = {}) {
+    const { transfers = defaultTransfers, isGroupAccessible = false, turns = new LocalNameTurns() } = settings;
     this.#dataFolder = dataFolder;
     const modes = isGroupAccessible ? groupModes : ownerModes;
     const folders = new Folders(modes);
     this.#uploads = new Uploads(dataFolder, modes);
     this.#shared = {
       folders,
-      uploader: new Uploader(folders, this.#uploads),
+      uploader: new Uploader(folders, this.#uploads, turns),
       listThread: new ListThread(),
       queue: new DiskQueue(transfers),
     };
