@@ -12,6 +12,7 @@ import type { Repositories, Storage, StoredContent, StoredFile, StoredUsage } fr
 import { pooledBufferBytes } from "./buffer-pool.ts";
 import { DiskQueue, defaultTransfers } from "./disk-queue.ts";
 import { openDownload } from "./download.ts";
+import { DurableNames } from "./durable-names.ts";
 import {
   failedWith,
   fileSystemError,
@@ -36,6 +37,8 @@ export interface DiskSettings {
   readonly isGroupAccessible?: boolean;
   /** For taking names where there are no hard links. Those of this process alone when absent. */
   readonly turns?: NameTurns | undefined;
+  /** Several processes use the data folder, and what one of them has made another one may find before it is durable. */
+  readonly isShared?: boolean;
 }
 
 export class DiskRepositories implements Repositories {
@@ -44,10 +47,11 @@ export class DiskRepositories implements Repositories {
   readonly #shared: SharedState;
 
   constructor(dataFolder: string, settings: DiskSettings = {}) {
-    const { transfers = defaultTransfers, isGroupAccessible = false, turns = new LocalNameTurns() } = settings;
+    const { transfers = defaultTransfers, isGroupAccessible = false, isShared = false } = settings;
+    const { turns = new LocalNameTurns() } = settings;
     this.#dataFolder = dataFolder;
     const modes = isGroupAccessible ? groupModes : ownerModes;
-    const folders = new Folders(modes);
+    const folders = new Folders(modes, isShared ? new DurableNames(dataFolder) : undefined);
     this.#uploads = new Uploads(dataFolder, modes);
     this.#shared = {
       folders,
