@@ -2,19 +2,21 @@
 import type { ProcessMetrics } from "../metrics/prom-client.ts";
 import type { LedgerOffer } from "./shared-ledger.ts";
 import type { LoginNews } from "./shared-throttle.ts";
+import type { TurnsOffer } from "./shared-turns.ts";
 
 /** Of the primary process, which does not serve itself, to each worker. */
-export type PrimaryOffer = LedgerOffer & {
-  /** The metrics of all workers. */
-  gatherMetrics(): Promise<readonly ProcessMetrics[]>;
-  /** Passes on to the others how a login has ended. */
-  spreadLogin(news: LoginNews): void;
-  /** Confirms a connection that was handed over. */
-  tookConnection(number: number): void;
-  closedConnection(): void;
-  /** Writes to standard output: written by several, lines would be torn. */
-  print(text: string): void;
-};
+export type PrimaryOffer = LedgerOffer &
+  TurnsOffer & {
+    /** The metrics of all workers. */
+    gatherMetrics(): Promise<readonly ProcessMetrics[]>;
+    /** Passes on to the others how a login has ended. */
+    spreadLogin(news: LoginNews): void;
+    /** Confirms a connection that was handed over. */
+    tookConnection(number: number): void;
+    closedConnection(): void;
+    /** Writes to standard output: written by several, lines would be torn. */
+    print(text: string): void;
+  };
 
 /** Of each worker to the primary process. */
 export type WorkerOffer = {

@@ -9,6 +9,7 @@ import { Line } from "./line.ts";
 import type { HandOver, PrimaryOffer, WorkerOffer, WorkerTask } from "./offers.ts";
 import { RemoteQuotaLedger } from "./shared-ledger.ts";
 import { SharedLoginThrottle } from "./shared-throttle.ts";
+import { RemoteNameTurns } from "./shared-turns.ts";
 
 type Log = (line: string) => void;
 
@@ -82,7 +83,11 @@ class ServingWorker {
         if (mayAnnounce) this.#log(text);
       },
       print: (text) => line.tell("print", text),
-      maxDiskTransfers: Math.ceil(options.maxDiskTransfers / workers),
+      storage: {
+        isShared: true,
+        turns: new RemoteNameTurns(line),
+        maxDiskTransfers: Math.ceil(options.maxDiskTransfers / workers),
+      },
       openLedger: async (policy) => (needsQuota(options, policy) ? new RemoteQuotaLedger(line) : undefined),
       shareThrottle: (own: MemoryLoginThrottle) => {
         this.#throttle = new SharedLoginThrottle(own, (news) => line.tell("spreadLogin", news));

@@ -4,10 +4,12 @@ import type { Socket } from "node:net";
 import { CofferError } from "../../shared/errors.ts";
 import type { ProcessMetrics } from "../metrics/prom-client.ts";
 import type { QuotaLedger } from "../quota/ledger.ts";
+import { LocalNameTurns } from "../storage/name-turns.ts";
 import { ConnectionSharing, type Taker } from "./connections.ts";
 import { Line } from "./line.ts";
 import type { HandOver, PrimaryOffer, WorkerOffer } from "./offers.ts";
 import { LedgerAccount, type LedgerOffer } from "./shared-ledger.ts";
+import { TurnsAccount } from "./shared-turns.ts";
 import { workerEnvironment } from "./worker-environment.ts";
 
 /** What ends a worker sooner may end the next one, too: each is replaced later than the one before. */
@@ -27,6 +29,7 @@ interface Member extends Taker {
   readonly process: ChildProcess;
   readonly line: Line<WorkerOffer>;
   readonly account: LedgerAccount | undefined;
+  readonly turns: TurnsAccount;
   /** Undefined until it serves. */
   servesSinceMs: number | undefined;
 }
@@ -37,6 +40,7 @@ export class Workers {
   readonly #log: (line: string) => void;
   readonly #members = new Map<number, Member>();
   readonly #connections = new ConnectionSharing();
+  readonly #turns = new LocalNameTurns();
   #isStopping = false;
   #isClean = true;
   /** In a row. */
@@ -109,8 +113,10 @@ export class Workers {
       serialization: "advanced",
     });
     const account = this.#ledger === undefined ? undefined : new LedgerAccount(this.#ledger.ledger);
+    const turns = new TurnsAccount(this.#turns);
     const offer: PrimaryOffer = {
       ...(account?.offer ?? noLedger),
+      ...turns.offer,
       gatherMetrics: () => this.#gatherMetrics(),
       spreadLogin: (news) => {
         for (const [other, { line }] of this.#members) if (other !== index) line.tell("learnLogin", news);
@@ -128,6 +134,7 @@ export class Workers {
       process: child,
       line: new Line<WorkerOffer>(channel, offer),
       account,
+      turns,
       servesSinceMs: undefined,
       send: (number, socket, onFailed) => {
         const message: HandOver = { kind: "connection", number };
@@ -144,6 +151,7 @@ export class Workers {
     this.#members.delete(index);
     this.#connections.remove(member);
     member.line.end();
+    member.turns.close();
     void this.#closeAccount(member);
     if (this.#isStopping) {
       if (how !== "status 0") this.#complain(`worker ${index} (process ${member.process.pid}) ended with ${how}`);

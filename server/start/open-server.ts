@@ -7,7 +7,7 @@ import { fixedPolicy, policyOfFlags } from "../policy/flags-policy.ts";
 import { PolicyFile } from "../policy/policy-file.ts";
 import type { QuotaLedger } from "../quota/ledger.ts";
 import { assembleStorage } from "../storage/assemble.ts";
-import { type OpenedStorage, openStorage } from "../storage/open-storage.ts";
+import { type OpenedStorage, openStorage, type StorageChoice } from "../storage/open-storage.ts";
 import { type CpuProfile, startCpuProfile } from "./cpu-profile.ts";
 import type { FirstUser } from "./first-user.ts";
 import { openAuthentication } from "./open-authentication.ts";
@@ -22,8 +22,8 @@ export interface ServingRole extends Pick<ObservationPlaces, "shareThrottle" | "
   readonly log: Log;
   /** What each process would say alike. */
   readonly announce: Log;
-  /** How many packs this process may read from or write to the disk at the same time. */
-  readonly maxDiskTransfers: number;
+  /** How this process uses the disk, alone or beside others. */
+  readonly storage: Pick<StorageChoice, "maxDiskTransfers" | "isShared" | "turns">;
   /** Writes to standard output. */
   readonly print: (text: string) => void;
   /** Undefined when nothing limits what is stored. */
@@ -45,7 +45,7 @@ const certificateCheckIntervalMs = 30_000;
 
 /** Makes a server that does not listen yet. Throws `usage` and `unavailable`. */
 export async function openServer(options: ServerOptions, role: ServingRole): Promise<OpenServer> {
-  const { log, announce, maxDiskTransfers } = role;
+  const { log, announce } = role;
   const cpuProfile = options.cpuProfile === undefined ? undefined : await startCpuProfile(options.cpuProfile);
   if (cpuProfile !== undefined) announce("CPU profiling enabled");
   const { authenticator, htpasswd, firstUser } = await openAuthentication(options, announce);
@@ -55,7 +55,7 @@ export async function openServer(options: ServerOptions, role: ServingRole): Pro
   const tls = options.tls ? await openTlsFiles(options, announce) : undefined;
   const { dataFolder, storage: location, groupAccessible: isGroupAccessible } = options;
   const storage = await openStorage(
-    { dataFolder, location, isGroupAccessible, maxDiskTransfers },
+    { dataFolder, location, isGroupAccessible, ...role.storage },
     process.env,
     announce,
   );

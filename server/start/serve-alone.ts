@@ -14,7 +14,7 @@ export async function serveAlone(options: ServerOptions, address: ListenAddress,
     log,
     announce: log,
     print: (text) => void process.stdout.write(text),
-    maxDiskTransfers: options.maxDiskTransfers,
+    storage: { maxDiskTransfers: options.maxDiskTransfers },
     openLedger: (policy, storage) => openQuota(options, policy, storage, { announce: log, log }),
   });
   // Before the start line: who reads it may send a signal at once.

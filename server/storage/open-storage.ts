@@ -5,6 +5,7 @@ import { CofferError } from "../../shared/errors.ts";
 import { DiskProbe } from "./disk/disk-probe.ts";
 import { DiskRepositories } from "./disk/disk-storage.ts";
 import { failedWith, fileSystemError } from "./disk/file-system.ts";
+import type { NameTurns } from "./name-turns.ts";
 import type { StorageProbe } from "./probe.ts";
 import type { Repositories, StoredUsage } from "./storage.ts";
 
@@ -30,6 +31,10 @@ export interface StorageChoice {
   readonly isGroupAccessible?: boolean;
   /** How many packs may use the disk at the same time. */
   readonly maxDiskTransfers?: number;
+  /** The server has several processes. */
+  readonly isShared?: boolean;
+  /** Common to all processes of the server. Those of this process alone when absent. */
+  readonly turns?: NameTurns | undefined;
 }
 
 type Environment = Readonly<Record<string, string | undefined>>;
@@ -40,7 +45,7 @@ export async function openStorage(
   environment: Environment,
   log: (line: string) => void,
 ): Promise<OpenedStorage> {
-  const { location, dataFolder } = choice;
+  const { location, dataFolder, turns } = choice;
   if (location === undefined) return openDisk(choice, log);
   if (!location.startsWith("s3:")) {
     const got = JSON.stringify(location);
@@ -50,16 +55,16 @@ export async function openStorage(
   const [{ parseS3Settings }, { openS3 }] = await Promise.all([import("./s3/settings.ts"), import("./s3/open-s3.ts")]);
   const settings = parseS3Settings(location, environment);
   log(`Storage: S3 bucket ${settings.bucket} at ${settings.origin}, prefix ${JSON.stringify(settings.prefix)}`);
-  const opened = await openS3(settings, join(dataFolder, ".coffer", "uploads"), log);
+  const opened = await openS3(settings, join(dataFolder, ".coffer", "uploads"), log, {}, turns);
   const { repositories, usage, readiness, close } = opened;
   return { repositories, usage, isShared: true, readiness, close, probe: { readiness } };
 }
 
 async function openDisk(
-  { dataFolder, isGroupAccessible = false, maxDiskTransfers: transfers }: StorageChoice,
+  { dataFolder, isGroupAccessible = false, isShared = false, maxDiskTransfers: transfers, turns }: StorageChoice,
   log: (line: string) => void,
 ): Promise<OpenedStorage> {
-  const repositories = new DiskRepositories(dataFolder, { isGroupAccessible, transfers });
+  const repositories = new DiskRepositories(dataFolder, { isGroupAccessible, isShared, transfers, turns });
   const swept = await repositories.sweep();
   if (swept > 0) log(`Removed ${swept} unfinished uploads of an earlier run`);
   return {

@@ -6,11 +6,13 @@ import { dirname, join } from "node:path";
 import { CofferError } from "../../../shared/errors.ts";
 import { describeHandle, type FileHandle, type FileType, folderOf, pathOf } from "../../../shared/format/layout.ts";
 import { isFolderName } from "../folder-name.ts";
+import { LocalNameTurns, type NameTurns } from "../name-turns.ts";
 import type { ByteSelection } from "../selection.ts";
 import type { Repositories, Storage, StoredContent, StoredFile, StoredUsage } from "../storage.ts";
 import { pooledBufferBytes } from "./buffer-pool.ts";
 import { DiskQueue, defaultTransfers } from "./disk-queue.ts";
 import { openDownload } from "./download.ts";
+import { DurableNames } from "./durable-names.ts";
 import {
   failedWith,
   fileSystemError,
@@ -33,6 +35,10 @@ export interface DiskSettings {
   readonly transfers?: number | undefined;
   /** New files and folders are also for the group of the data folder's files. */
   readonly isGroupAccessible?: boolean;
+  /** For taking names where there are no hard links. Those of this process alone when absent. */
+  readonly turns?: NameTurns | undefined;
+  /** Several processes use the data folder, and what one of them has made another one may find before it is durable. */
+  readonly isShared?: boolean;
 }
 
 export class DiskRepositories implements Repositories {
@@ -40,14 +46,16 @@ export class DiskRepositories implements Repositories {
   readonly #uploads: Uploads;
   readonly #shared: SharedState;
 
-  constructor(dataFolder: string, { transfers = defaultTransfers, isGroupAccessible = false }: DiskSettings = {}) {
+  constructor(dataFolder: string, settings: DiskSettings = {}) {
+    const { transfers = defaultTransfers, isGroupAccessible = false, isShared = false } = settings;
+    const { turns = new LocalNameTurns() } = settings;
     this.#dataFolder = dataFolder;
     const modes = isGroupAccessible ? groupModes : ownerModes;
-    const folders = new Folders(modes);
+    const folders = new Folders(modes, isShared ? new DurableNames(dataFolder) : undefined);
     this.#uploads = new Uploads(dataFolder, modes);
     this.#shared = {
       folders,
-      uploader: new Uploader(folders, this.#uploads),
+      uploader: new Uploader(folders, this.#uploads, turns),
       listThread: new ListThread(),
       queue: new DiskQueue(transfers),
     };

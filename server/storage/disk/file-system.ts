@@ -14,6 +14,7 @@ import {
   link,
   lstat,
   open,
+  openSync,
   read,
   type Stats,
   stat,
@@ -50,6 +51,30 @@ export function syncWritten(descriptor: number): Promise<void> {
   return whereItCanBe(syncData(descriptor));
 }
 
+/** Makes the names in a folder durable. */
+export function syncFolder(folder: string): Promise<void> {
+  return withFolder(folder, syncFile);
+}
+
+/** Makes the names in a folder durable. Returns what tells it from other folders of its own name, as far as the file system knows. */
+export function identifyAndSync(folder: string): Promise<string> {
+  return withFolder(folder, async (descriptor) => {
+    const { dev, ino, birthtimeNs } = fstatSync(descriptor, { bigint: true });
+    await syncFile(descriptor);
+    return `${dev} ${ino} ${birthtimeNs}`;
+  });
+}
+
+/** The folder has just been used, so opening it finds everything in memory and need not go to a thread. */
+async function withFolder<Result>(folder: string, action: (descriptor: number) => Promise<Result>): Promise<Result> {
+  const descriptor = openSync(folder, folderFlags);
+  try {
+    return await action(descriptor);
+  } finally {
+    closeFile(descriptor);
+  }
+}
+
 /** Some file systems cannot sync and say so: what they hold is as durable as they can make it. */
 async function whereItCanBe(syncing: Promise<void>): Promise<void> {
   try {
@@ -62,6 +87,8 @@ async function whereItCanBe(syncing: Promise<void>): Promise<void> {
 /** For reading what may turn out to be a FIFO: opening it must not wait for a writer. */
 export const readFlags: number = constants.O_RDONLY | constants.O_NONBLOCK;
 export const createFlags: number = constants.O_WRONLY | constants.O_CREAT | constants.O_EXCL;
+
+const folderFlags = constants.O_RDONLY | constants.O_DIRECTORY;
 
 /** What new files and folders allow, before the umask takes something away. */
 export interface Modes {

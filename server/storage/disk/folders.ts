@@ -1,20 +1,23 @@
 /** Making folders and the names in them durable. */
-import { constants, openSync } from "node:fs";
 import { mkdir } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileTypes } from "../../../shared/format/layout.ts";
-import { closeFile, failedWith, type Modes, ownerModes, statusOf, syncFile } from "./file-system.ts";
+import type { DurableNames } from "./durable-names.ts";
+import { failedWith, type Modes, ownerModes, statusOf, syncFolder } from "./file-system.ts";
 
 /** The 256 folders that packs are spread over. */
 export const packFolders: readonly string[] = Array.from({ length: 256 }, (_, i) => i.toString(16).padStart(2, "0"));
 
 export class Folders {
   readonly #mode: number;
-  /** Folders that exist already, but whose names in their parents are not yet durable. */
+  readonly #names: DurableNames | undefined;
+  /** Folders that this process has made, but whose names in their parents are not yet durable. */
   readonly #inProgress = new Set<Promise<void>>();
 
-  constructor(modes: Modes = ownerModes) {
+  /** With names, other processes make folders at the same time. */
+  constructor(modes: Modes = ownerModes, names?: DurableNames) {
     this.#mode = modes.folder;
+    this.#names = names;
   }
 
   /** Makes a folder and its parents, durably. Existing ones are left alone. */
@@ -29,7 +32,7 @@ export class Folders {
 
   /** Returns when the names in the folder, and the folder's own name, survive a crash. */
   async sync(folder: string): Promise<void> {
-    await syncFolder(folder);
+    await (this.#names === undefined ? syncFolder(folder) : this.#names.sync(folder));
     if (this.#inProgress.size > 0) await Promise.all(this.#inProgress);
   }
 
@@ -41,7 +44,7 @@ export class Folders {
   }
 
   async #make(folder: string): Promise<void> {
-    const firstMade = await makeFolders(folder, this.#mode);
+    const firstMade = await makeFolders(folder, this.#mode).finally(() => this.#names?.forget());
     if (firstMade === undefined) return;
     const last = dirname(firstMade);
     let parent = folder;
@@ -56,7 +59,8 @@ export class Folders {
     await Promise.all(fileTypes.map((type) => makeOne(join(folder, type), this.#mode)));
     const packs = join(folder, "data");
     await Promise.all(packFolders.map((name) => makeOne(join(packs, name), this.#mode)));
-    await Promise.all([syncFolder(packs), syncFolder(folder)]);
+    this.#names?.forget();
+    await Promise.all([syncFolder(packs), this.#names?.sync(folder) ?? syncFolder(folder)]);
   }
 }
 
@@ -85,15 +89,5 @@ async function makeOne(folder: string, mode: number): Promise<void> {
     await mkdir(folder, { mode });
   } catch (error) {
     if (!failedWith(error, "EEXIST")) throw error;
-  }
-}
-
-/** The folder has just been used, so opening it finds everything in memory and need not go to a thread. */
-async function syncFolder(folder: string): Promise<void> {
-  const descriptor = openSync(folder, constants.O_RDONLY | constants.O_DIRECTORY);
-  try {
-    await syncFile(descriptor);
-  } finally {
-    closeFile(descriptor);
   }
 }

@@ -2,10 +2,10 @@
  * Storing a file: written and synced under a temporary name, then given its own, then that name made durable. Only
  * after that the upload counts.
  */
-import { rename } from "node:fs/promises";
-import { dirname } from "node:path";
+import { realpath, rename } from "node:fs/promises";
+import { basename, dirname, join } from "node:path";
 import { CofferError } from "../../../shared/errors.ts";
-import { Gate } from "../../gate.ts";
+import type { NameTurns } from "../name-turns.ts";
 import type { DiskTurn } from "./disk-turn.ts";
 import { closeFile, entryStatusOf, failedWith, linkFile, syncFile } from "./file-system.ts";
 import type { Folders } from "./folders.ts";
@@ -29,12 +29,15 @@ const noHardLinks = ["EPERM", "ENOTSUP", "EOPNOTSUPP", "ENOSYS"];
 export class Uploader {
   readonly #folders: Folders;
   readonly #uploads: Uploads;
-  /** Where there are no hard links, one upload at a time looks whether its name is free and takes it. */
-  readonly #renaming = new Gate(1);
+  /** Where there are no hard links, one upload at a time looks whether a name is free and takes it. */
+  readonly #turns: NameTurns;
+  readonly #link: typeof linkFile;
 
-  constructor(folders: Folders, uploads: Uploads) {
+  constructor(folders: Folders, uploads: Uploads, turns: NameTurns, link: typeof linkFile = linkFile) {
     this.#folders = folders;
     this.#uploads = uploads;
+    this.#turns = turns;
+    this.#link = link;
   }
 
   /** Stores the body; the turn has been taken. Throws `already-exists` when the name is taken, which is durable then. */
@@ -85,7 +88,7 @@ export class Uploader {
     let file = written;
     for (let attempt = 1; ; attempt++) {
       try {
-        await linkFile(file.path, place.path);
+        await this.#link(file.path, place.path);
         return file;
       } catch (error) {
         if (attempt === publishingAttempts) throw error;
@@ -98,22 +101,28 @@ export class Uploader {
     }
   }
 
-  /** Exact among the uploads of this server; another process could take the name between the look and the rename. */
+  /** Exact among the uploads of this server; a program beside it could take the name between the look and the rename. */
   async #publishByRename(path: string, file: TemporaryFile): Promise<TemporaryFile> {
-    await this.#renaming.enter();
-    try {
+    return this.#turns.run(await turnNameOf(path), async () => {
       await this.refuseExisting(path);
       await rename(file.path, path);
       return file;
-    } finally {
-      this.#renaming.leave();
-    }
+    });
   }
 
   async #refuse(path: string): Promise<never> {
     await this.#folders.sync(dirname(path));
     throw new CofferError("already-exists", `${path} exists already`);
   }
+}
+
+/**
+ * The same for all paths that may lead to one file: through links, and where the file system does not tell large letters from small
+ * ones, which is common where it has no hard links. That some files share a turn for no reason does no harm.
+ */
+async function turnNameOf(path: string): Promise<string> {
+  const place = join(await realpath(dirname(path)), basename(path));
+  return place.normalize("NFKC").toUpperCase().toLowerCase();
 }
 
 /** Whatever has the name is in the way, also a link that leads nowhere. */

@@ -1,4 +1,5 @@
 /** Puts the storage on S3 together: settings, connections, what the store can do, repositories. */
+import type { NameTurns } from "../name-turns.ts";
 import type { StoredUsage } from "../storage.ts";
 import { Bucket } from "./bucket.ts";
 import { type Capabilities, describeCapabilities, probeBucket } from "./probe.ts";
@@ -34,6 +35,7 @@ export async function openS3(
   spoolFolder: string,
   log: (line: string) => void,
   limits: S3Limits = {},
+  turns?: NameTurns,
 ): Promise<OpenedS3> {
   const transport = await Transport.open(settings, limits);
   const { retries = defaultRetryPolicy, ...others } = limits;
@@ -42,7 +44,7 @@ export async function openS3(
     const capabilities = await probeBucket(bucket, settings.prefix);
     for (const line of describeCapabilities(capabilities)) log(line);
     return {
-      repositories: new S3Repositories({ bucket, prefix: settings.prefix, capabilities, spoolFolder }),
+      repositories: new S3Repositories({ bucket, prefix: settings.prefix, capabilities, spoolFolder, turns }),
       capabilities,
       usage: () => measureBucket(bucket, settings.prefix),
       readiness: () => bucket.ask(readinessDeadlineMs),

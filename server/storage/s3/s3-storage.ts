@@ -13,11 +13,11 @@ import {
   pathOf,
 } from "../../../shared/format/layout.ts";
 import { Gate } from "../../gate.ts";
+import { LocalNameTurns, type NameTurns } from "../name-turns.ts";
 import type { ByteSelection } from "../selection.ts";
 import type { Repositories, Storage, StoredContent, StoredFile } from "../storage.ts";
 import type { Bucket, ObjectName } from "./bucket.ts";
 import { openDownload } from "./download.ts";
-import { KeyQueue } from "./key-queue.ts";
 import { keyOf, markOf, repositoryPrefix } from "./keys.ts";
 import type { ListedObject } from "./list-page.ts";
 import { listPages } from "./list-pages.ts";
@@ -38,6 +38,8 @@ export interface S3StorageSettings {
   readonly capabilities: Pick<Capabilities, "conditionalPut" | "needsMd5">;
   /** Uploads are kept there until they are whole. */
   readonly spoolFolder: string;
+  /** For looking whether an object exists before it is written. Those of this process alone when absent. */
+  readonly turns?: NameTurns | undefined;
 }
 
 export class S3Repositories implements Repositories {
@@ -48,7 +50,8 @@ export class S3Repositories implements Repositories {
       ...settings,
       packGate: new Gate(packTransfers),
       smallGate: new Gate(smallTransfers),
-      queue: new KeyQueue(),
+      // A store with conditional put needs no look: there, turns only spare it what it would refuse, and are worth no message.
+      turns: (settings.capabilities.conditionalPut ? undefined : settings.turns) ?? new LocalNameTurns(),
       marks: new Set(),
     };
   }
@@ -61,7 +64,7 @@ export class S3Repositories implements Repositories {
 interface SharedState extends S3StorageSettings {
   readonly packGate: Gate;
   readonly smallGate: Gate;
-  readonly queue: KeyQueue;
+  readonly turns: NameTurns;
   /** Keys of marks that exist, as far as this server knows. Making one again does no harm. */
   readonly marks: Set<string>;
 }
@@ -104,7 +107,7 @@ class S3Storage implements Storage {
     try {
       const { key } = this.#nameOf(handle);
       // Waiting for another upload of the same object must not cost a place that this one may need.
-      await this.#shared.queue.run(key, () => within(this.#gateFor(handle), () => this.#store(handle, spooled)));
+      await this.#shared.turns.run(key, () => within(this.#gateFor(handle), () => this.#store(handle, spooled)));
     } finally {
       spooled.close();
     }

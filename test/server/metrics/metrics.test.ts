@@ -273,7 +273,7 @@ describe("metrics", () => {
     ];
     const processes = spaces.map((space) => {
       const probe = { readiness: async () => undefined, space: async () => space };
-      return new ServerMetrics(promClient, { log: () => undefined, probe, openConnections: async () => 1 });
+      return new ServerMetrics(promClient, { log: () => undefined, probe, openConnections: () => 1 });
     });
     const gather = (): (() => Promise<ProcessMetrics[]>) => () =>
       Promise.all(processes.map(({ registry }) => registry.getMetricsAsJSON()));
