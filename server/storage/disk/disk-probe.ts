@@ -12,7 +12,7 @@ import {
   unlinkFile,
   writeFully,
 } from "./file-system.ts";
-import { makeFolders } from "./folders.ts";
+import { Folders } from "./folders.ts";
 import { newUploadName } from "./upload-names.ts";
 import { ownFolder } from "./uploads.ts";
 
@@ -21,6 +21,7 @@ const probeBytes = 4_096;
 
 export class DiskProbe implements StorageProbe {
   readonly #dataFolder: string;
+  readonly #folders = new Folders();
 
   constructor(dataFolder: string) {
     this.#dataFolder = dataFolder;
@@ -30,7 +31,7 @@ export class DiskProbe implements StorageProbe {
   async readiness(): Promise<void> {
     // Where uploads grow, and named as they are: what a crash leaves behind is swept with them, and nothing while this process runs.
     const folder = join(this.#dataFolder, ownFolder, "uploads");
-    await makeFolders(folder, ownerModes.folder);
+    await this.#folders.make(folder);
     const path = join(folder, newUploadName());
     const descriptor = await openFile(path, createFlags, ownerModes.file);
     try {

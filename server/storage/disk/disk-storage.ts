@@ -52,7 +52,7 @@ export class DiskRepositories implements Repositories {
     this.#dataFolder = dataFolder;
     const modes = isGroupAccessible ? groupModes : ownerModes;
     const folders = new Folders(modes, isShared ? new DurableNames(dataFolder) : undefined);
-    this.#uploads = new Uploads(dataFolder, modes);
+    this.#uploads = new Uploads(dataFolder, folders, modes);
     this.#shared = {
       folders,
       uploader: new Uploader(folders, this.#uploads, turns),

@@ -26,8 +26,10 @@ export class Folders {
   }
 
   /** Makes the folders of a repository, durably. */
-  makeRepository(folder: string): Promise<void> {
-    return this.#track(this.#makeRepository(folder));
+  async makeRepository(folder: string): Promise<void> {
+    await this.#track(this.#makeRepository(folder));
+    // Those that were there already may be somebody's who is not done yet.
+    await Promise.all(this.#inProgress);
   }
 
   /** Returns when the names in the folder, and the folder's own name, survive a crash. */

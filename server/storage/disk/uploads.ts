@@ -15,7 +15,7 @@ import {
   syncFile,
   unlinkFile,
 } from "./file-system.ts";
-import { makeFolders } from "./folders.ts";
+import type { Folders } from "./folders.ts";
 import { isInUse, newUploadName } from "./upload-names.ts";
 
 /** The server's own folder under the data folder; no repository can have its name. */
@@ -47,13 +47,15 @@ export class Uploads {
   readonly #folder: string;
   readonly #turnFolders: readonly string[];
   #turn = 0;
+  readonly #folders: Folders;
   readonly #modes: Modes;
   /** Folders (of a type, in a repository) that turned out to be on another file system. */
   readonly #distantFolders = new Set<string>();
 
-  constructor(dataFolder: string, modes: Modes = ownerModes) {
+  constructor(dataFolder: string, folders: Folders, modes: Modes = ownerModes) {
     this.#folder = join(dataFolder, ownFolder, "uploads");
     this.#turnFolders = turnFolders.map((name) => join(this.#folder, name));
+    this.#folders = folders;
     this.#modes = modes;
   }
 
@@ -108,7 +110,7 @@ export class Uploads {
     const path = join(targetFolder, distantPrefix + name);
     const folder = this.#nextFolder();
     const note = join(folder, name);
-    await makeFolders(targetFolder, this.#modes.folder);
+    await this.#folders.make(targetFolder);
     await this.#within(folder, () => symlink(relative(folder, path), note));
     try {
       return { path, note, descriptor: await openFile(path, createFlags, this.#modes.file) };
@@ -124,7 +126,8 @@ export class Uploads {
       return await action();
     } catch (error) {
       if (!failedWith(error, "ENOENT")) throw error;
-      await makeFolders(folder, this.#modes.folder);
+      // Durably: the data folder may be among those that are made.
+      await this.#folders.make(folder);
       return action();
     }
   }

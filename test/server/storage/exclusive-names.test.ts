@@ -45,7 +45,8 @@ describe("two processes of one server", () => {
     };
 
     function newProcess(turns: NameTurns): (repository: string, content: Buffer) => Promise<void> {
-      const uploader = new Uploader(new Folders(), new Uploads(folder.path), turns, refuseLink);
+      const folders = new Folders();
+      const uploader = new Uploader(folders, new Uploads(folder.path, folders), turns, refuseLink);
       return async (repository, content) => {
         const path = join(folder.path, repository, "config");
         const place = { path, volumeFolder: join(folder.path, repository), makesFolders: false };

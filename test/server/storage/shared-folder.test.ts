@@ -31,6 +31,8 @@ describe("a data folder that several processes use", () => {
 
   beforeEach(() => {
     folder = makeTemporaryFolder("shared");
+    // Made by earlier uploads, which has nothing to do with where these belong.
+    for (let i = 0; i < 8; i++) mkdirSync(join(folder.path, ".coffer/uploads", String(i)), { recursive: true });
     synced = [];
     failures = new Map();
     fs.openSync = openAndTell;
