@@ -147,13 +147,15 @@ describe("backup", () => {
     });
 
     it("of a dry run, which leaves nothing behind", async () => {
-      const listing = async (): Promise<string[]> =>
-        // In whatever order the folder has them.
-        Promise.all(
-          ["packs", "index", "snapshots", "locks"].map(async (kind) =>
-            (await run(["list", kind])).stdout.split("\n").sort().join("\n"),
-          ),
-        );
+      // One after the other, as each locks the repository while it lists; in whatever order the folder has them.
+      const listing = async (): Promise<string[]> => {
+        const lists: string[] = [];
+        for (const kind of ["packs", "index", "snapshots", "locks"]) {
+          const { stdout } = await run(["list", kind]);
+          lists.push(stdout.split("\n").sort().join("\n"));
+        }
+        return lists;
+      };
       for (const round of ["empty", "filled"]) {
         const before = await listing();
         const { stdout } = await backup("--dry-run", source);
