@@ -20,6 +20,9 @@ interface Load {
   readonly underWay: Map<number, Socket>;
 }
 
+/** A process that is slow to confirm may hang: a connection that it has not confirmed counts as much as so many others. */
+const unconfirmedWeight = 8;
+
 /** While nobody serves, as many wait for somebody who does. */
 const mostWaiting = 1_000;
 
@@ -84,8 +87,12 @@ export class ConnectionSharing {
   #leastLoaded(): [Taker, Load] | undefined {
     let least: [Taker, Load] | undefined;
     for (const [taker, load] of this.#loads) {
-      if (least === undefined || load.connections < least[1].connections) least = [taker, load];
+      if (least === undefined || weightOf(load) < weightOf(least[1])) least = [taker, load];
     }
     return least;
   }
+}
+
+function weightOf({ connections, underWay }: Load): number {
+  return connections + underWay.size * unconfirmedWeight;
 }

@@ -47,11 +47,23 @@ describe("sharing of connections", () => {
     const [one, other] = [join(), join()];
     for (let i = 0; i < 5; i++) give();
     expect([one.got.length, other.got.length]).to.deep.equal([3, 2]);
+    for (const taker of [one, other]) for (const { number } of taker.got) sharing.confirm(taker, number);
     for (let i = 0; i < 3; i++) sharing.forget(one);
-    for (let i = 0; i < 2; i++) give();
-    expect([one.got.length, other.got.length]).to.deep.equal([5, 2]);
+    const given = give();
+    sharing.confirm(one, one.got.at(-1)?.number ?? 0);
     give();
-    expect(one.got.length + other.got.length).to.equal(8);
+    expect([one.got.length, other.got.length]).to.deep.equal([5, 2]);
+    expect(given.isDestroyed).to.equal(true);
+  });
+
+  it("gives no more to who does not confirm, while somebody else does", () => {
+    const [hanging, other] = [join(), join()];
+    for (let i = 0; i < 9; i++) {
+      give();
+      const last = other.got.at(-1);
+      if (last !== undefined) sharing.confirm(other, last.number);
+    }
+    expect([hanging.got.length, other.got.length]).to.deep.equal([1, 8]);
   });
 
   it("holds a connection until it is confirmed, and lets go of it when it cannot be sent", () => {
