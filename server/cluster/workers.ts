@@ -102,6 +102,8 @@ export class Workers {
       if (member.process.pid === undefined) onEnd(error.message);
     });
     await member.line.call("serve", { index, workers: this.#count });
+    // It may have ended as soon as it had answered.
+    if (this.#members.get(index) !== member) throw new CofferError("unavailable", "it has ended already");
     member.servesSinceMs = performance.now();
     this.#connections.add(member);
   }
