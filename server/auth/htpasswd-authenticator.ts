@@ -1,6 +1,7 @@
 /** Users of an htpasswd file. */
-import { readFile, stat } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { CofferError } from "../../shared/errors.ts";
+import { versionOfFile } from "../file-version.ts";
 import { Gate } from "../gate.ts";
 import type { Authenticator, RequestHeaders } from "./authenticator.ts";
 import { parseBasicCredentials } from "./basic-credentials.ts";
@@ -77,7 +78,7 @@ export class HtpasswdAuthenticator implements Authenticator {
 
   async #reloadIfChanged(): Promise<void> {
     this.#lookedAtMs = this.#now();
-    const version = await versionOf(this.#path).catch(() => undefined);
+    const version = await versionOfFile(this.#path).catch(() => undefined);
     if (version !== this.#version) await this.reload();
   }
 
@@ -113,13 +114,8 @@ interface LoadedFile {
 
 async function load(path: string, log: (line: string) => void): Promise<LoadedFile> {
   // The version first: a change between the two calls is then seen at the next look.
-  const version = await versionOf(path);
+  const version = await versionOfFile(path);
   const table = parseHtpasswd(await readFile(path, "utf8"));
   for (const warning of table.warnings) log(warning);
   return { table, version };
-}
-
-async function versionOf(path: string): Promise<string> {
-  const { mtimeNs, size } = await stat(path, { bigint: true });
-  return `${mtimeNs} ${size}`;
 }

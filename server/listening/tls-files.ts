@@ -1,8 +1,9 @@
 /** Certificate and key as files that are renewed while the server runs. */
 import { X509Certificate } from "node:crypto";
-import { readFile, stat } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { createSecureContext } from "node:tls";
 import { CofferError } from "../../shared/errors.ts";
+import { versionOfFile } from "../file-version.ts";
 import { type TlsSettings, tlsOptions } from "./tls-settings.ts";
 
 export interface TlsFilePaths {
@@ -95,8 +96,7 @@ function pathsOf({ certificate, key, clientAuthorities }: TlsFilePaths): string[
 }
 
 async function versionOf(paths: TlsFilePaths): Promise<string> {
-  const statuses = await Promise.all(pathsOf(paths).map((path) => stat(path, { bigint: true })));
-  return statuses.map(({ ino, mtimeNs, size }) => `${ino} ${mtimeNs} ${size}`).join("\n");
+  return (await Promise.all(pathsOf(paths).map(versionOfFile))).join("\n");
 }
 
 function isSame(one: TlsSettings, other: TlsSettings): boolean {

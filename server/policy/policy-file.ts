@@ -1,6 +1,7 @@
 /** A policy file that is read again when it changes. */
-import { readFile, stat } from "node:fs/promises";
+import { readFile } from "node:fs/promises";
 import { CofferError } from "../../shared/errors.ts";
+import { versionOfFile } from "../file-version.ts";
 import { parsePolicy } from "./parse-policy.ts";
 import type { Policy, PolicySource } from "./policy.ts";
 
@@ -103,8 +104,7 @@ export async function readPolicy(path: string): Promise<Policy> {
 /** Equal for equal content as far as the file system can tell; a file that cannot be looked at has a version as well. */
 async function versionOf(path: string): Promise<string> {
   try {
-    const { mtimeNs, size, ino } = await stat(path, { bigint: true });
-    return `${mtimeNs} ${size} ${ino}`;
+    return await versionOfFile(path);
   } catch (error) {
     return `unreadable: ${(error as NodeJS.ErrnoException).code}`;
   }
