@@ -11,8 +11,8 @@ import { parseArgs } from "node:util";
 import { measureBatches } from "./batch.ts";
 import { cofferCommand, compare } from "./comparison.ts";
 import { measureMemoryGrowth } from "./memory-growth.ts";
+import { type Parts, runParts } from "./parts.ts";
 import { measureStartup } from "./startup.ts";
-import { print } from "./table.ts";
 
 const { values } = parseArgs({
   options: {
@@ -25,7 +25,7 @@ const { values } = parseArgs({
 });
 
 const workFolder = mkdtempSync(join(values.folder, "coffer-bench-"));
-const parts: Readonly<Record<string, () => Promise<void>>> = {
+const parts: Parts = {
   steps: async () => runProgram("steps.ts"),
   index: async () => runProgram("index.ts"),
   startup: () => measureStartup(workFolder),
@@ -54,13 +54,4 @@ function runProgram(name: string): void {
   if (status !== 0) throw new Error(`${name} ended with exit code ${status}`);
 }
 
-try {
-  for (const name of values.only.split(",")) {
-    const part = parts[name];
-    if (part === undefined) throw new Error(`unknown part "${name}", must be one of ${Object.keys(parts).join(", ")}`);
-    print(`== ${name} ==\n`);
-    await part();
-  }
-} finally {
-  rmSync(workFolder, { recursive: true, force: true });
-}
+await runParts(parts, values.only, workFolder);

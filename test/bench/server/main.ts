@@ -2,10 +2,11 @@
  * `npm run bench:server [-- --only comparison,disk,soak --rounds 3 --scale 1 --phases "PUT 16,GET 4" --connections 5,40 --workers N --peer PROGRAM]`: our server as
  * built beside rclone's and, where there is one, rest-server (on PATH, or --peer).
  */
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdtempSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { type Parts, runParts } from "../parts.ts";
 import { print } from "../table.ts";
 import { compareServers } from "./comparison.ts";
 import { printComparison } from "./report.ts";
@@ -36,7 +37,7 @@ const { values } = parseArgs({
 
 const folder = mkdtempSync(join(values.folder, "coffer-bench-server-"));
 
-const parts: Readonly<Record<string, () => Promise<void>>> = {
+const parts: Parts = {
   comparison: async () => {
     const programs = installedPrograms();
     const rounds = Number(values.rounds);
@@ -73,13 +74,4 @@ function installedPrograms(): ServerProgram[] {
   return programs;
 }
 
-try {
-  for (const name of values.only.split(",")) {
-    const part = parts[name];
-    if (part === undefined) throw new Error(`unknown part "${name}", must be one of ${Object.keys(parts).join(", ")}`);
-    print(`== ${name} ==\n`);
-    await part();
-  }
-} finally {
-  rmSync(folder, { recursive: true, force: true });
-}
+await runParts(parts, values.only, folder);
