@@ -99,9 +99,12 @@ export function createHttpServer(application: Application, tls: TlsSettings | un
     },
     drain: () => {
       isDraining = true;
-      const sockets = [...connections.keys()];
-      const busy = sockets.filter((socket) => connections.get(socket)?.isBusy === true || isLingering(socket));
-      for (const socket of busy) stopKeeping(connections.get(socket)?.latest);
+      const busy: Socket[] = [];
+      for (const [socket, { latest, isBusy }] of connections) {
+        if (!isBusy && !isLingering(socket)) continue;
+        busy.push(socket);
+        if (latest !== undefined) latest.shouldKeepAlive = false;
+      }
       if (server.listening) server.close();
       const isBusy = tls === undefined ? isOneOf(busy) : isOnLineOf(busy);
       const closed = new Promise<void>((resolve) => {
@@ -109,7 +112,7 @@ export function createHttpServer(application: Application, tls: TlsSettings | un
         else onEmpty = resolve;
       });
       // Node does not count those as idle that have not sent a whole request yet, or not agreed on keys.
-      for (const socket of sockets) if (!isBusy(socket)) socket.destroy();
+      for (const socket of connections.keys()) if (!isBusy(socket)) socket.destroy();
       return closed;
     },
     replaceCertificate: (settings) => {
@@ -133,10 +136,6 @@ function track(connections: Map<Socket, Connection>, socket: Socket): Connection
   connections.set(socket, connection);
   socket.once("close", () => connections.delete(socket));
   return connection;
-}
-
-function stopKeeping(response: ServerResponse | undefined): void {
-  if (response !== undefined) response.shouldKeepAlive = false;
 }
 
 /** Lines over a socket file have no address, so only the sockets themselves tell them apart. */
