@@ -84,7 +84,7 @@ class ServingWorker {
       },
       print: (text) => line.tell("print", text),
       storage: {
-        isShared: true,
+        hasOtherProcesses: true,
         turns: new RemoteNameTurns(line),
         maxDiskTransfers: Math.ceil(options.maxDiskTransfers / workers),
       },

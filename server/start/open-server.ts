@@ -23,7 +23,7 @@ export interface ServingRole extends Pick<ObservationPlaces, "shareThrottle" | "
   /** What each process would say alike. */
   readonly announce: Log;
   /** How this process uses the disk, alone or beside others. */
-  readonly storage: Pick<StorageChoice, "maxDiskTransfers" | "isShared" | "turns">;
+  readonly storage: Pick<StorageChoice, "maxDiskTransfers" | "hasOtherProcesses" | "turns">;
   /** Writes to standard output. */
   readonly print: (text: string) => void;
   /** Undefined when nothing limits what is stored. */

@@ -32,7 +32,7 @@ export interface StorageChoice {
   /** How many packs may use the disk at the same time. */
   readonly maxDiskTransfers?: number;
   /** The server has several processes. */
-  readonly isShared?: boolean;
+  readonly hasOtherProcesses?: boolean;
   /** Common to all processes of the server. Those of this process alone when absent. */
   readonly turns?: NameTurns | undefined;
 }
@@ -61,10 +61,16 @@ export async function openStorage(
 }
 
 async function openDisk(
-  { dataFolder, isGroupAccessible = false, isShared = false, maxDiskTransfers: transfers, turns }: StorageChoice,
+  {
+    dataFolder,
+    isGroupAccessible = false,
+    hasOtherProcesses = false,
+    maxDiskTransfers: transfers,
+    turns,
+  }: StorageChoice,
   log: (line: string) => void,
 ): Promise<OpenedStorage> {
-  const repositories = new DiskRepositories(dataFolder, { isGroupAccessible, isShared, transfers, turns });
+  const repositories = new DiskRepositories(dataFolder, { isGroupAccessible, hasOtherProcesses, transfers, turns });
   const swept = await repositories.sweep();
   if (swept > 0) log(`Removed ${swept} unfinished uploads of an earlier run`);
   return {

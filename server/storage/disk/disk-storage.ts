@@ -38,7 +38,7 @@ export interface DiskSettings {
   /** For taking names where there are no hard links. Those of this process alone when absent. */
   readonly turns?: NameTurns | undefined;
   /** Several processes use the data folder, and what one of them has made another one may find before it is durable. */
-  readonly isShared?: boolean;
+  readonly hasOtherProcesses?: boolean;
 }
 
 export class DiskRepositories implements Repositories {
@@ -47,11 +47,11 @@ export class DiskRepositories implements Repositories {
   readonly #shared: SharedState;
 
   constructor(dataFolder: string, settings: DiskSettings = {}) {
-    const { transfers = defaultTransfers, isGroupAccessible = false, isShared = false } = settings;
+    const { transfers = defaultTransfers, isGroupAccessible = false, hasOtherProcesses = false } = settings;
     const { turns = new LocalNameTurns() } = settings;
     this.#dataFolder = dataFolder;
     const modes = isGroupAccessible ? groupModes : ownerModes;
-    const folders = new Folders(modes, isShared ? new DurableNames(dataFolder) : undefined);
+    const folders = new Folders(modes, hasOtherProcesses ? new DurableNames(dataFolder) : undefined);
     this.#uploads = new Uploads(dataFolder, folders, modes);
     this.#shared = {
       folders,

@@ -45,8 +45,8 @@ describe("a data folder that several processes use", () => {
     folder.remove();
   });
 
-  function open(isShared = true): Storage {
-    return new DiskRepositories(folder.path, { isShared }).at(["user", "repository"]);
+  function open(hasOtherProcesses = true): Storage {
+    return new DiskRepositories(folder.path, { hasOtherProcesses }).at(["user", "repository"]);
   }
 
   /** As another process does before it has synced anything. */
